@@ -1,0 +1,140 @@
+"""Lists, shows, deploys, rolls back and verifies the model versions of one home.
+
+A version is one GGUF file with its lineage (base, dataset, profile, parents) and SHA-256. Exactly
+one is deployed: the one that the bot answers with. Every deployment compares the file with its
+SHA-256 first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
+from storage.paths import find_home
+from storage.records import ModelVersion
+
+EXAMPLES = """\
+examples:
+  python scripts/6_manage_models.py list
+  python scripts/6_manage_models.py show lantern-20261120-2140
+  python scripts/6_manage_models.py deploy lantern-20261120-2140
+  python scripts/6_manage_models.py rollback        the previously deployed version answers again
+  python scripts/6_manage_models.py verify          every version's file against its SHA-256
+
+A running bot uses the newly deployed model from its next start on.
+Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it could not be done.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line. --home and --json may stand before or after the command."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
+    )
+    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, wants_id, explained in (
+        ("list", None, "all versions, oldest first"),
+        ("show", "one", "everything known about one version"),
+        ("deploy", "one", "verify a version's file and let it answer"),
+        ("rollback", None, "let the previously deployed version answer again"),
+        ("verify", "any", "compare files with their SHA-256 (all versions where none is named)"),
+    ):
+        command = commands.add_parser(name, help=explained, description=explained, parents=[common])
+        if wants_id:
+            command.add_argument(
+                "version_id", nargs=None if wants_id == "one" else "?", help="as `list` shows it"
+            )
+    return parser
+
+
+def run(registry: ModelRegistry, command: str, version_id: str | None) -> dict[str, Any]:
+    """Do it, and answer with what --json prints. Raises MynahError."""
+    if command == "list":
+        return {"versions": [_as_json(registry, version) for version in registry.list()]}
+    if command == "rollback":
+        return {"deployed": _as_json(registry, registry.rollback())}
+    if command == "verify" and version_id is None:
+        return {"verified": {v.version_id: _problem(registry, v) for v in registry.list()}}
+    assert version_id is not None
+    if command == "verify":
+        return {"verified": {version_id: _problem(registry, registry.get(version_id))}}
+    if command == "deploy":
+        return {"deployed": _as_json(registry, registry.deploy(version_id))}
+    return {"version": _as_json(registry, registry.get(version_id))}
+
+
+def _problem(registry: ModelRegistry, version: ModelVersion) -> str | None:
+    try:
+        registry.verify(version.version_id)
+    except MynahError as error:
+        return str(error)
+    return None
+
+
+def _as_json(registry: ModelRegistry, version: ModelVersion) -> dict[str, Any]:
+    return {**vars(version), "parents": list(version.parents), "path": str(registry.path(version))}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result for a person."""
+    if "versions" in result:
+        if not result["versions"]:
+            print("No model has been registered yet; scripts/3_train_model.py makes one.")
+        for version in result["versions"]:
+            mark = "*" if version["status"] == "deployed" else " "
+            print(
+                f"{mark} {version['version_id']:<32} {version['kind']:<6} {version['status']:<10}"
+                f"{version['size_bytes'] / 1e6:>9.1f} MB  {_date(version['created_at_ms'])}"
+            )
+    elif "verified" in result:
+        for version_id, problem in result["verified"].items():
+            print(problem or f"{version_id}: the file is what was registered.")
+    elif "deployed" in result:
+        print(f"Deployed: {result['deployed']['version_id']}  ({result['deployed']['path']})")
+    else:
+        for name, value in result["version"].items():
+            text = ", ".join(value) if isinstance(value, list) else value
+            print(f"{name:<15} {_date(int(value)) if name.endswith('_at_ms') else text}")
+
+
+def _date(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """See EXAMPLES for the exit status."""
+    arguments = build_parser().parse_args(argv)
+    home = find_home(getattr(arguments, "home", None))
+    try:
+        with Database.open(home.database, backups=home.backups) as db:
+            registry = ModelRegistry(db, home)
+            result = run(registry, arguments.command, getattr(arguments, "version_id", None))
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if getattr(arguments, "json", False):
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        show(result)
+    return 1 if any((result.get("verified") or {}).values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Members (exclusion, consent), channels (allow-list), declarations: who may be learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Table, select, update
+
+from storage.connections import Connections, DatabaseError
+from storage.message_store import UpsertCount, upsert_rows
+from storage.records import ChannelRecord, Declaration, MemberRecord
+from storage.schema import channels, declarations, members
+
+CONSENTS = ("unset", "opted_in", "opted_out")
+
+_UPSERT_MEMBER = """
+    INSERT INTO members (member_id, name, nickname, is_bot, is_excluded, consent)
+    VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (member_id) DO UPDATE
+    SET name = excluded.name, nickname = excluded.nickname, is_bot = excluded.is_bot
+    WHERE name <> excluded.name OR nickname <> excluded.nickname OR is_bot <> excluded.is_bot
+"""
+_UPSERT_CHANNEL = """
+    INSERT INTO channels (channel_id, guild_id, guild_name, name, parent_id, is_allowed)
+    VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (channel_id) DO UPDATE
+    SET guild_id = excluded.guild_id, guild_name = excluded.guild_name, name = excluded.name,
+        parent_id = excluded.parent_id
+    WHERE guild_id <> excluded.guild_id OR guild_name <> excluded.guild_name
+       OR name <> excluded.name OR parent_id IS NOT excluded.parent_id
+"""
+
+
+class CommunityStore(Connections):
+    """Members, channels, declarations. Any thread."""
+
+    def upsert_members(self, records: Iterable[MemberRecord]) -> UpsertCount:
+        """Store names. A known member's exclusion and consent are never touched."""
+        rows = [
+            (m.member_id, m.name, m.nickname, int(m.is_bot), int(m.is_excluded), m.consent)
+            for m in records
+        ]
+        with self.writing() as connection:
+            return upsert_rows(connection, "members", "member_id", _UPSERT_MEMBER, rows)[0]
+
+    def members(self) -> list[MemberRecord]:
+        """All members, by id."""
+        with self.reading() as connection:
+            return [
+                MemberRecord(row[0], row[1], row[2], bool(row[3]), bool(row[4]), row[5])
+                for row in connection.execute(select(members).order_by(members.c.member_id))
+            ]
+
+    def set_excluded(self, member_id: int, is_excluded: bool) -> None:
+        """Exclude a member from everything, or take that back.
+
+        Raises DatabaseError for an unknown one.
+        """
+        self._set(members, member_id, "member", is_excluded=int(is_excluded))
+
+    def set_consent(self, member_id: int, consent: str) -> None:
+        """Record unset, opted_in or opted_out.
+
+        Raises DatabaseError for another word or an unknown member.
+        """
+        if consent not in CONSENTS:
+            raise DatabaseError(f'Consent is one of {", ".join(CONSENTS)}; "{consent}" is not.')
+        self._set(members, member_id, "member", consent=consent)
+
+    def upsert_channels(self, records: Iterable[ChannelRecord]) -> UpsertCount:
+        """Store names and places. A known channel's place on the allow-list is never touched."""
+        rows = [
+            (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
+            for c in records
+        ]
+        with self.writing() as connection:
+            return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
+
+    def channels(self) -> list[ChannelRecord]:
+        """All channels, by id."""
+        with self.reading() as connection:
+            return [
+                ChannelRecord(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
+                for row in connection.execute(select(channels).order_by(channels.c.channel_id))
+            ]
+
+    def set_allowed(self, channel_id: int, is_allowed: bool) -> None:
+        """Put a channel on the allow-list, or take it off.
+
+        Raises DatabaseError for an unknown one.
+        """
+        self._set(channels, channel_id, "channel", is_allowed=int(is_allowed))
+
+    def record_declaration(self, who: str, ground: str, at_ms: int) -> Declaration:
+        """Keep somebody's ground for training on content from Discord's API.
+
+        Raises DatabaseError where it is empty.
+        """
+        who, ground = who.strip(), ground.strip()
+        if not who or not ground:
+            raise DatabaseError("A declaration needs a name and a ground, in your own words.")
+        with self.writing() as connection:
+            result = connection.execute(
+                declarations.insert().values(declared_at_ms=at_ms, who=who, ground=ground)
+            )
+            return Declaration(int(result.lastrowid), at_ms, who, ground)
+
+    def declarations(self) -> list[Declaration]:
+        """All declarations, oldest first."""
+        query = select(declarations).order_by(declarations.c.declaration_id)
+        with self.reading() as connection:
+            return [Declaration(*row) for row in connection.execute(query)]
+
+    def _set(self, table: Table, key: int, what: str, **values: object) -> None:
+        column = next(iter(table.primary_key.columns))
+        with self.writing() as connection:
+            result = connection.execute(update(table).where(column == key).values(**values))
+            if result.rowcount == 0:
+                raise DatabaseError(f"There is no {what} with the id {key} in {self.path.name}.")

@@ -1,0 +1,75 @@
+"""The door to mynah.db: opens it, migrates it first, and offers all that is kept there.
+
+    with Database.open(home.database, backups=home.backups) as db:
+        db.upsert_messages(records)
+
+Where what lies: message_store.py, community_store.py (members, channels, declarations),
+context_store.py (settings, statistics, transcript), model_store.py; connections.py has the pragmas,
+migrating.py the migrations, schema.py the tables. Any thread may call; every function is one short
+transaction or several.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from storage.community_store import CommunityStore
+from storage.connections import DatabaseBusyError, DatabaseError
+from storage.context_store import ContextLine, ContextStore
+from storage.message_store import MessageStore, UpsertCount
+from storage.migrating import migrate
+from storage.model_store import ModelStore
+
+__all__ = ["ContextLine", "Database", "DatabaseBusyError", "DatabaseError", "UpsertCount"]
+
+
+class Database(MessageStore, CommunityStore, ContextStore, ModelStore):
+    """One open database file. Make it with `open`, end it with `close` or a with block."""
+
+    @classmethod
+    def open(cls, path: Path, *, backups: Path | None = None) -> Database:
+        """Open the file, made or migrated as needed.
+
+        A backup from before a migration is kept in `backups` (default: a folder beside the file).
+
+        Raises DatabaseError for a file that is damaged, foreign, or of a newer Mynah.
+        """
+        migrate(path, backups or path.parent / "backups")
+        return cls(path)
+
+    def scrub(self) -> None:
+        """Make deleted words vanish from the file: merge the full-text index, then empty the WAL.
+
+        secure_delete overwrites rows, but the WAL and FTS5's older segments keep copies until this.
+        Readers of other processes can hold the WAL back: close them first. Raises DatabaseBusyError
+        where they do.
+        """
+        with self.writing() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO messages_fts (messages_fts) VALUES ('optimize')"
+            )
+        self._reader.dispose()
+        with self._write_lock:
+            raw = self._writer.raw_connection()  # a checkpoint wants no transaction open
+            try:
+                cursor = raw.cursor()
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                raw.close()
+        if busy:
+            raise DatabaseBusyError(
+                f"{self.path} is being read by another process, so deleted text may still lie in "
+                "its log; stop the bot and try again."
+            )
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,309 @@
+"""The messages table and its full-text index: bulk upsert, streams in true order, search by words.
+
+What an upsert keeps, whatever order files are imported in:
+- a deleted message stays deleted: no older export brings its words back;
+- an edit is never undone by a copy from before it;
+- the origin is the first one seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
+
+from storage.connections import Connections, DatabaseError
+from storage.records import MessageKind, MessageRecord, Origin, Reaction
+from storage.schema import conversation_context, messages
+
+BATCH_ROWS = 5_000
+"""Rows written in one transaction, and at most held in memory: 0.1 s of the write lock."""
+PAGE_ROWS = 2_000
+_ID_CHUNK = 500
+_MAX_SEARCH_WORDS = 32
+
+_COLUMNS = tuple(column.name for column in messages.columns)
+_ORIGINS = {origin.value: origin for origin in Origin}
+_KINDS = {kind.value: kind for kind in MessageKind}
+_COMPARED = (
+    *("channel_id", "author_id", "content", "created_at_ms", "kind", "edited_at_ms"),
+    *("deleted_at_ms", "reply_to_id", "reactions", "mentioned_ids", "attachment_names"),
+)
+_UPSERT = f"""
+    INSERT INTO messages ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" for _ in _COLUMNS)})
+    ON CONFLICT (message_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COMPARED)}
+    WHERE messages.deleted_at_ms IS NULL
+      AND (excluded.deleted_at_ms IS NOT NULL
+           OR coalesce(excluded.edited_at_ms, 0) >= coalesce(messages.edited_at_ms, 0))
+      AND ({" OR ".join(f"messages.{c} IS NOT excluded.{c}" for c in _COMPARED)})
+"""
+_INDEX_NEW = """
+    INSERT INTO messages_fts (rowid, content)
+    SELECT message_id, content FROM messages WHERE message_id IN (SELECT value FROM json_each(?))
+"""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class UpsertCount:
+    """What an upsert did to the rows handed in: `new + changed + unchanged` is their number."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: UpsertCount) -> UpsertCount:
+        return UpsertCount(
+            self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged
+        )
+
+    @property
+    def total(self) -> int:
+        """All rows handed in."""
+        return self.new + self.changed + self.unchanged
+
+
+class MessageStore(Connections):
+    """Messages.
+
+    Every function may be called from any thread and holds a transaction for milliseconds.
+    """
+
+    def upsert_messages(self, records: Iterable[MessageRecord]) -> UpsertCount:
+        """Store messages, 5,000 a transaction; the same again changes nothing.
+
+        Memory stays bounded. Halves of surrogate pairs, which some exports hold, become question
+        marks. Raises DatabaseError naming a message with a number beyond 63 bits.
+        """
+        iterator = iter(records)
+        count = UpsertCount()
+        while batch := list(islice(iterator, BATCH_ROWS)):
+            rows = [_to_row(record) for record in batch]
+            with self.writing() as connection:
+                count += _upsert(connection, rows)
+        return count
+
+    def mark_deleted(self, message_ids: Iterable[int], at_ms: int) -> int:
+        """Somebody deleted these: their words go, here and from the persona's transcript.
+
+        Returns how many were not deleted before. The rows stay, so that no import brings them back.
+        Forgetting a person will need more, and belongs beside this: remove the rows, then
+        `Database.scrub()`, then rewrite what was derived from them (vectors, exports, backups).
+        """
+        deleted = 0
+        for ids in _chunks(message_ids):
+            with self.writing() as connection:
+                deleted += connection.execute(
+                    update(messages)
+                    .where(messages.c.message_id.in_(ids), messages.c.deleted_at_ms.is_(None))
+                    .values(content="", attachment_names="[]", deleted_at_ms=at_ms)
+                ).rowcount
+                lines = conversation_context
+                connection.execute(lines.delete().where(lines.c.message_id.in_(ids)))
+        return deleted
+
+    def messages(
+        self, *, channel_id: int | None = None, after_id: int = 0, include_deleted: bool = False
+    ) -> Iterator[MessageRecord]:
+        """Messages with an id above `after_id`, by channel, then by id; 2,000 in memory at a time.
+
+        Each page is a transaction of its own: a long walk sees what is written meanwhile ahead of
+        it.
+        """
+        id_column, channel_column = messages.c.message_id, messages.c.channel_id
+        query = select(messages).where(id_column > after_id).limit(PAGE_ROWS)
+        query = query.order_by(channel_column, id_column)
+        if channel_id is not None:
+            query = query.where(channel_column == channel_id)
+        if not include_deleted:
+            query = query.where(messages.c.deleted_at_ms.is_(None))
+        page = self._fetch(query)
+        while page:
+            yield from page
+            last = page[-1]
+            beyond = tuple_(channel_column, id_column) > tuple_(
+                literal(last.channel_id), literal(last.message_id)
+            )
+            page = self._fetch(query.where(beyond)) if len(page) == PAGE_ROWS else []
+
+    def messages_by_id(self, ids: Iterable[int]) -> list[MessageRecord]:
+        """Those of the messages that are stored, in the order of `ids`; deleted ones too."""
+        wanted = list(ids)
+        found: dict[int, MessageRecord] = {}
+        for chunk in _chunks(wanted):
+            query = select(messages).where(messages.c.message_id.in_(chunk))
+            found.update((record.message_id, record) for record in self._fetch(query))
+        return [found[message_id] for message_id in wanted if message_id in found]
+
+    def recent_messages(self, channel_id: int, limit: int) -> list[MessageRecord]:
+        """The newest messages of a channel that are not deleted, oldest first."""
+        query = select(messages).where(messages.c.channel_id == channel_id)
+        query = query.where(messages.c.deleted_at_ms.is_(None))
+        return self._fetch(query.order_by(messages.c.message_id.desc()).limit(limit))[::-1]
+
+    def message_counts(self) -> dict[int, int]:
+        """How many messages that are not deleted each channel has."""
+        query = select(messages.c.channel_id, func.count()).group_by(messages.c.channel_id)
+        with self.reading() as connection:
+            rows = connection.execute(query.where(messages.c.deleted_at_ms.is_(None)))
+            return {row[0]: row[1] for row in rows}
+
+    def origins(self) -> set[Origin]:
+        """Where the messages that are not deleted came from."""
+        query = select(messages.c.origin).distinct().where(messages.c.deleted_at_ms.is_(None))
+        with self.reading() as connection:
+            return {_ORIGINS[value] for value in connection.execute(query).scalars()}
+
+    def message_span(self) -> tuple[int, int] | None:
+        """(first, last) time of a message that is not deleted, or None where there is none."""
+        created = messages.c.created_at_ms
+        query = select(func.min(created), func.max(created))
+        with self.reading() as connection:
+            first, last = connection.execute(query.where(messages.c.deleted_at_ms.is_(None))).one()
+        return None if first is None else (first, last)
+
+    def history_state(self) -> dict[str, int]:
+        """Figures that change when the history does: what was derived from it is then out of date.
+
+        What is said in the playground is no history.
+        """
+        columns = {
+            "messages": func.count(),
+            "newest_id": func.coalesce(func.max(messages.c.message_id), 0),
+            "edited": func.count(messages.c.edited_at_ms),
+            "newest_edit_ms": func.coalesce(func.max(messages.c.edited_at_ms), 0),
+            "deleted": func.count(messages.c.deleted_at_ms),
+        }
+        query = select(*columns.values()).where(messages.c.origin != Origin.PLAYGROUND.value)
+        with self.reading() as connection:
+            return dict(zip(columns, connection.execute(query).one(), strict=True))
+
+    def search_text(self, query: str, limit: int) -> list[tuple[int, float]]:
+        """(message id, BM25 score) of the messages that hold any of the query's words, best first.
+
+        Higher is better (FTS5's own sign turned round). The query is free text: no character of it
+        is an operator. At most 32 different words count.
+        """
+        words = list(dict.fromkeys(_WORD.findall(query.lower())))[:_MAX_SEARCH_WORDS]
+        if not words or limit < 1:
+            return []
+        found = text(
+            "SELECT rowid, bm25(messages_fts) AS score FROM messages_fts "
+            "WHERE messages_fts MATCH :words ORDER BY score LIMIT :limit"
+        )
+        any_word = " OR ".join(f'"{word}"' for word in words)
+        with self.reading() as connection:
+            rows = connection.execute(found, {"words": any_word, "limit": limit})
+            return [(row[0], -row[1]) for row in rows]
+
+    def _fetch(self, query: Select[Any]) -> list[MessageRecord]:
+        with self.reading() as connection:
+            return [_to_record(row) for row in connection.execute(query)]
+
+
+def _upsert(connection: Connection, rows: list[tuple[Any, ...]]) -> UpsertCount:
+    """Write rows and index the new ones.
+
+    Of a repeated id each row gets a round of its own: the update trigger takes the old words out of
+    the index, so they must be in it.
+    """
+    count = UpsertCount()
+    while rows:
+        first = {row[0]: row for row in reversed(rows)}
+        rest = [] if len(first) == len(rows) else [r for r in rows if first[r[0]] is not r]
+        batch = list(first.values())[::-1]
+        done, new_ids = upsert_rows(connection, "messages", "message_id", _UPSERT, batch)
+        connection.exec_driver_sql(_INDEX_NEW, (json.dumps(sorted(new_ids)),))
+        count, rows = count + done, rest
+    return count
+
+
+def upsert_rows(
+    connection: Connection, table: str, key: str, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> tuple[UpsertCount, set[int]]:
+    """Run an upsert whose first column is the key; count truly what it did, and say what was new.
+
+    SQLite counts a row whose DO UPDATE ... WHERE was false as not written (triggers' writes never
+    count), and executemany sums that up; which of them are new is asked beforehand.
+    """
+    if not rows:
+        return UpsertCount(), set()
+    keys = {row[0] for row in rows}
+    known = connection.exec_driver_sql(
+        f"SELECT {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(keys)),),
+    ).scalars()
+    new = keys.difference(known)
+    try:
+        with connection.begin_nested():  # so that a row in the middle leaves no rows before it
+            written = connection.exec_driver_sql(statement, list(rows)).rowcount
+    except UnicodeEncodeError:
+        rows = [tuple(_whole_characters(value) for value in row) for row in rows]
+        written = connection.exec_driver_sql(statement, rows).rowcount
+    except OverflowError as error:
+        raise DatabaseError(_too_large(table, rows)) from error
+    return UpsertCount(len(new), written - len(new), len(rows) - written), new
+
+
+def _whole_characters(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _too_large(table: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    bad = next(r for r in rows if any(isinstance(v, int) and abs(v) >= 2**63 for v in r))
+    return f"Row {bad[0]} of {table} has a number beyond 63 bits; no id or time is that large."
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    iterator = iter(ids)
+    while chunk := list(islice(iterator, _ID_CHUNK)):
+        yield chunk
+
+
+def _to_row(record: MessageRecord) -> tuple[Any, ...]:
+    """In the order of the table's columns. A deleted message is stored without its words."""
+    gone = record.deleted_at_ms is not None
+    reactions = [[reaction.emoji, reaction.count] for reaction in record.reactions]
+    return (
+        record.message_id,
+        record.channel_id,
+        record.author_id,
+        "" if gone else record.content,
+        record.created_at_ms,
+        record.origin.value,
+        record.kind.value,
+        record.edited_at_ms,
+        record.deleted_at_ms,
+        record.reply_to_id,
+        to_json(reactions),
+        to_json(record.mentioned_ids),
+        "[]" if gone else to_json(record.attachment_names),
+    )
+
+
+def _to_record(row: Row[Any]) -> MessageRecord:
+    return MessageRecord(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        _ORIGINS[row[5]],
+        _KINDS[row[6]],
+        row[7],
+        row[8],
+        row[9],
+        () if row[10] == "[]" else tuple(Reaction(e, n) for e, n in json.loads(row[10])),
+        () if row[11] == "[]" else tuple(json.loads(row[11])),
+        () if row[12] == "[]" else tuple(json.loads(row[12])),
+    )
+
+
+def to_json(values: Sequence[Any]) -> str:
+    """A list as the database keeps it."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) if values else "[]"

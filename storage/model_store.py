@@ -1,0 +1,125 @@
+"""The rows of the model registry; others use model_registry.py, which sees the files too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage.connections import Connections, DatabaseError
+from storage.message_store import to_json
+from storage.records import ModelVersion
+from storage.schema import model_versions
+
+STATUSES = ("candidate", "judged", "deployed", "retired")
+
+_FIELDS = tuple(field.name for field in fields(ModelVersion))
+_SELECT = select(*(model_versions.c[name] for name in _FIELDS))
+
+
+class ModelStore(Connections):
+    """model_versions.
+
+    At most one is deployed (a unique index), and once one is, exactly one stays so. Any thread.
+    """
+
+    def add_model_version(self, version: ModelVersion) -> None:
+        """Add a version that is not deployed. Raises DatabaseError where its id is taken."""
+        if version.status not in STATUSES or version.status == "deployed":
+            raise DatabaseError(f"{version.version_id} cannot be added as {version.status}.")
+        values = {**vars(version), "parents": to_json(version.parents)}
+        try:
+            with self.writing() as connection:
+                connection.execute(
+                    model_versions.insert().values(**values, status_at_ms=version.created_at_ms)
+                )
+        except IntegrityError as error:
+            raise DatabaseError(
+                f"There is already a model version named {version.version_id}."
+            ) from error
+
+    def model_versions(self) -> list[ModelVersion]:
+        """All versions, oldest first."""
+        query = _SELECT.order_by(model_versions.c.created_at_ms, model_versions.c.version_id)
+        with self.reading() as connection:
+            return [_to_version(row) for row in connection.execute(query)]
+
+    def set_model_path(self, version_id: str, gguf_path: str) -> None:
+        """The file lies elsewhere now."""
+        with self.writing() as connection:
+            _set(connection, version_id, gguf_path=gguf_path)
+
+    def set_model_status(self, version_id: str, status: str, at_ms: int) -> None:
+        """Give a version a status; `deployed` retires the one before it in the same transaction.
+
+        Raises DatabaseError for an unknown version or status, and where the deployed version would
+        be taken away without another in its place.
+        """
+        if status not in STATUSES:
+            raise DatabaseError(f'A status is one of {", ".join(STATUSES)}; "{status}" is not.')
+        with self.writing() as connection:
+            current = _deployed_id(connection)
+            if status != "deployed":
+                if version_id == current:
+                    raise DatabaseError(
+                        f"{version_id} is deployed; deploy another version in its place."
+                    )
+                _set(connection, version_id, status=status, status_at_ms=at_ms)
+            elif version_id != current:
+                if current is not None:
+                    _set(connection, current, status="retired", status_at_ms=at_ms)
+                _set(
+                    connection,
+                    version_id,
+                    status="deployed",
+                    status_at_ms=at_ms,
+                    deployed_at_ms=at_ms,
+                )
+
+    def previous_model(self) -> ModelVersion | None:
+        """The version that was deployed before the present one, or None."""
+        with self.reading() as connection:
+            return _previous(connection)
+
+    def roll_back_model(self, at_ms: int) -> ModelVersion:
+        """Deploy the previous version again; the present one leaves the line of deployments.
+
+        So a second rollback goes one further back instead of returning to what was just rejected.
+        Raises DatabaseError where there is no previous one.
+        """
+        with self.writing() as connection:
+            current, previous = _deployed_id(connection), _previous(connection)
+            if current is None or previous is None:
+                raise DatabaseError("There is no earlier deployed model to roll back to.")
+            _set(connection, current, status="retired", status_at_ms=at_ms, deployed_at_ms=None)
+            _set(connection, previous.version_id, status="deployed", status_at_ms=at_ms)
+        return ModelVersion(**{**vars(previous), "status": "deployed"})
+
+
+def _deployed_id(connection: Connection) -> str | None:
+    query = select(model_versions.c.version_id).where(model_versions.c.status == "deployed")
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def _previous(connection: Connection) -> ModelVersion | None:
+    query = _SELECT.where(
+        model_versions.c.status == "retired", model_versions.c.deployed_at_ms.is_not(None)
+    ).order_by(model_versions.c.deployed_at_ms.desc())
+    row = connection.execute(query.limit(1)).one_or_none()
+    return None if row is None else _to_version(row)
+
+
+def _set(connection: Connection, version_id: str, **values: Any) -> None:
+    statement = update(model_versions).where(model_versions.c.version_id == version_id)
+    if connection.execute(statement.values(**values)).rowcount == 0:
+        raise DatabaseError(f"There is no model version named {version_id}.")
+
+
+def _to_version(row: Row[Any]) -> ModelVersion:
+    values = dict(zip(_FIELDS, row, strict=True))
+    values["parents"] = tuple(json.loads(values["parents"]))
+    return ModelVersion(**values)

@@ -1,0 +1,103 @@
+"""Where everything lies: the program's own folder and one home folder. Standard library alone.
+
+Two homes never meet: every path of a user's data is reached through one `Home`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAM_DIR = Path(__file__).resolve().parent.parent
+DEMO_BASE_DIR = PROGRAM_DIR / "models" / "demo-base"
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home folder. Making the value touches nothing; `ensure()` makes the folders."""
+
+    root: Path
+
+    @property
+    def env_file(self) -> Path:
+        return self.root / ".env"
+
+    @property
+    def data_storage(self) -> Path:
+        return self.root / "data_storage"
+
+    @property
+    def database(self) -> Path:
+        return self.data_storage / "database" / "mynah.db"
+
+    @property
+    def backups(self) -> Path:
+        return self.data_storage / "backups"
+
+    @property
+    def messages(self) -> Path:
+        return self.data_storage / "messages"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.data_storage / "quarantine"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.data_storage / "embeddings"
+
+    @property
+    def datasets(self) -> Path:
+        return self.data_storage / "training"
+
+    @property
+    def logs(self) -> Path:
+        return self.data_storage / "logs"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.models / "checkpoints"
+
+    @property
+    def finetuned(self) -> Path:
+        return self.models / "finetuned"
+
+    @property
+    def embedder(self) -> Path:
+        return self.models / "embedder"
+
+    def ensure(self) -> Home:
+        """Make the folders that every part expects and return self. Raises OSError where that
+        fails."""
+        for folder in (
+            self.database.parent,
+            self.messages,
+            self.datasets,
+            self.logs,
+            self.finetuned,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def relative(self, path: Path) -> str:
+        """`path` as the database keeps it: relative to the home where it lies inside, else
+        absolute."""
+        resolved = path.resolve()
+        root = self.root.resolve()
+        return resolved.relative_to(root).as_posix() if root in resolved.parents else str(resolved)
+
+    def absolute(self, stored: str) -> Path:
+        """The inverse of `relative`."""
+        path = Path(stored)
+        return path if path.is_absolute() else self.root / path
+
+
+def find_home(argument: str | os.PathLike[str] | None = None) -> Home:
+    """The home to use: the `--home` argument, else MYNAH_HOME, else the program's own folder."""
+    chosen = argument or os.environ.get("MYNAH_HOME") or PROGRAM_DIR
+    return Home(Path(chosen).expanduser().resolve())

@@ -1,0 +1,127 @@
+"""The records that the rest of Mynah passes around: messages, members, channels, declarations,
+model versions.
+
+Frozen values, standard library alone. Times are milliseconds since 1970 in UTC and end in `_ms`;
+ids are Discord snowflakes as plain integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Origin(str, Enum):
+    """Where a message came from; what may be done with it depends on it (see docs/consent.md)."""
+
+    DISCORD_API = "discord_api"
+    EXPORT = "export"
+    """A file of an exporter: counts as content from Discord's API."""
+    DATA_PACKAGE = "data_package"
+    SAMPLE = "sample"
+    """Written by us: the sample community. May be learned from without a declaration."""
+    PLAYGROUND = "playground"
+
+    @property
+    def needs_declaration(self) -> bool:
+        """Whether Discord's Developer Policy, rule 21, asks for a recorded ground before
+        training."""
+        return self in (Origin.DISCORD_API, Origin.EXPORT)
+
+
+class MessageKind(str, Enum):
+    """What Discord calls the message's type, as far as Mynah tells them apart."""
+
+    DEFAULT = "default"
+    REPLY = "reply"
+    SYSTEM = "system"
+    """Joins, pins, thread notices: never somebody's words."""
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """How often one emoji stands under a message."""
+
+    emoji: str
+    count: int
+
+
+@dataclass(frozen=True)
+class MessageRecord:
+    """One message as it stands now, its content in readable form (mentions as @Nick, emoji as
+    :name:)."""
+
+    message_id: int
+    channel_id: int
+    author_id: int
+    content: str
+    created_at_ms: int
+    origin: Origin
+    kind: MessageKind = MessageKind.DEFAULT
+    edited_at_ms: int | None = None
+    deleted_at_ms: int | None = None
+    reply_to_id: int | None = None
+    reactions: tuple[Reaction, ...] = ()
+    mentioned_ids: tuple[int, ...] = ()
+    attachment_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MemberRecord:
+    """One account seen in the community."""
+
+    member_id: int
+    name: str
+    nickname: str
+    """What others see and say; equals `name` where no nickname is set."""
+    is_bot: bool = False
+    is_excluded: bool = False
+    consent: str = "unset"
+    """unset, opted_in or opted_out."""
+
+
+@dataclass(frozen=True)
+class ChannelRecord:
+    """One text channel or thread."""
+
+    channel_id: int
+    guild_id: int
+    guild_name: str
+    name: str
+    parent_id: int | None = None
+    is_allowed: bool = True
+    """Whether the bot reads and answers here (the allow-list)."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Somebody's recorded ground for training on content that came from Discord's API."""
+
+    declaration_id: int
+    declared_at_ms: int
+    who: str
+    ground: str
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One GGUF in the registry, with where it came from."""
+
+    version_id: str
+    """Readable and unique, such as "lantern-20261120-2140"."""
+    kind: str
+    """base or tuned."""
+    status: str
+    """candidate, judged, deployed or retired."""
+    gguf_path: str
+    """Relative to the home, or absolute where the file ships with the program."""
+    sha256: str
+    size_bytes: int
+    created_at_ms: int
+    base: str
+    """Name of the base model."""
+    dataset_sha256: str = ""
+    profile: str = ""
+    parents: tuple[str, ...] = ()
+    """Version ids this one was made from."""
+    notes: str = ""

@@ -1,0 +1,126 @@
+"""The tables of mynah.db at the newest revision; the migrations make them, a test holds both equal.
+
+SQLite is the truth. Times are milliseconds since 1970 in UTC; ids are Discord snowflakes (up to 63
+bits). Messages have no foreign keys: a message may be stored before its author or channel has been
+seen.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text, text
+
+HEAD = "0002"
+"""The newest revision in storage/migrations/versions; compared before Alembic is imported."""
+
+metadata = MetaData()
+
+config = Table(
+    "config",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("statistic_id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Index("statistics_by_name", "name", "at_ms"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("member_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("nickname", Text, nullable=False),
+    Column("is_bot", Integer, nullable=False, server_default=text("0")),
+    Column("is_excluded", Integer, nullable=False, server_default=text("0")),
+    Column("consent", Text, nullable=False, server_default=text("'unset'")),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("channel_id", Integer, primary_key=True, autoincrement=False),
+    Column("guild_id", Integer, nullable=False),
+    Column("guild_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent_id", Integer),
+    Column("is_allowed", Integer, nullable=False, server_default=text("1")),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", Integer, primary_key=True, autoincrement=False),
+    Column("channel_id", Integer, nullable=False),
+    Column("author_id", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at_ms", Integer, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("edited_at_ms", Integer),
+    Column("deleted_at_ms", Integer),
+    Column("reply_to_id", Integer),
+    Column("reactions", Text, nullable=False, server_default=text("'[]'")),
+    Column("mentioned_ids", Text, nullable=False, server_default=text("'[]'")),
+    Column("attachment_names", Text, nullable=False, server_default=text("'[]'")),
+    Index("messages_by_channel", "channel_id", "message_id"),
+)
+"""`messages_fts` (FTS5) indexes `content`; see migration 0001. Lists are JSON."""
+
+conversation_context = Table(
+    "conversation_context",
+    metadata,
+    Column("line_id", Integer, primary_key=True),
+    Column("channel_id", Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("message_id", Integer),
+    Index("context_by_channel", "channel_id", "line_id"),
+    Index("context_by_message", "message_id"),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("version_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("gguf_path", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("created_at_ms", Integer, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("dataset_sha256", Text, nullable=False, server_default=text("''")),
+    Column("profile", Text, nullable=False, server_default=text("''")),
+    Column("parents", Text, nullable=False, server_default=text("'[]'")),
+    Column("notes", Text, nullable=False, server_default=text("''")),
+    Column("deployed_at_ms", Integer),
+    Column("status_at_ms", Integer),
+    Index(
+        "one_deployed_model",
+        "status",
+        unique=True,
+        sqlite_where=text("status = 'deployed'"),
+    ),
+)
+"""`deployed_at_ms` orders the line of deployments that a rollback walks back along.
+
+A version that was rolled back from leaves that line (NULL).
+"""
+
+declarations = Table(
+    "declarations",
+    metadata,
+    Column("declaration_id", Integer, primary_key=True),
+    Column("declared_at_ms", Integer, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("ground", Text, nullable=False),
+)

@@ -1,0 +1,319 @@
+"""Every setting once: name, kind, range, default, unit, help, live or restart, chat command.
+
+Standard library alone. The config table, the !set commands, the window's controls and
+docs/settings.md are all made from `SETTINGS`. To add a setting, add one entry here and run `python
+scripts/make_settings_doc.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from storage.errors import MynahError
+
+Value: TypeAlias = float | int | bool | str
+Kind = Literal["float", "int", "bool", "str", "choice"]
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class SettingError(MynahError):
+    """A name that no setting has, or a value outside its range; the sentence names the range."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. `low` and `high` are inclusive; for a str they bound its characters."""
+
+    name: str
+    kind: Kind
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    live: bool = True
+    """True: counts from the next message on. False: counts after a restart of the bot."""
+    command: str | None = None
+    """The chat command that sets it, such as "!setrate"."""
+
+    @property
+    def allowed(self) -> str:
+        """What may be written, in words: "a number from 0.0 to 1.0"."""
+        if self.kind == "bool":
+            return "on or off"
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "str":
+            return f"a text of {self.low:.0f} to {self.high:.0f} characters"
+        what = "a whole number" if self.kind == "int" else "a number"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{what} from {_number(self, self.low)} to {_number(self, self.high)}{unit}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "response_rate",
+        "float",
+        0.05,
+        "How likely Mynah is to answer a message that is not addressed to it; 0: never.",
+        low=0.0,
+        high=1.0,
+        command="!setrate",
+    ),
+    Setting(
+        "temperature",
+        "float",
+        0.7,
+        "How freely words are chosen. Low repeats itself, high is lively and slips.",
+        low=0.0,
+        high=1.0,
+        command="!settemp",
+    ),
+    Setting(
+        "max_reply_tokens",
+        "int",
+        120,
+        "The longest reply; it is cut there. A token is about three quarters of an English word.",
+        low=50,
+        high=500,
+        unit="tokens",
+        command="!setmaxlen",
+    ),
+    Setting(
+        "persona_name",
+        "str",
+        "Mynah",
+        "The name that the persona goes by in the transcript.",
+        low=1,
+        high=32,
+        live=False,
+    ),
+    Setting(
+        "persona",
+        "str",
+        "You are {name}, a regular of {server}. You chat like everybody else here: short, casual, "
+        "in your own voice.",
+        "The first lines of every prompt; {name} and {server} are filled in. A tuned model knows "
+        "the persona that it was trained with: change it only together with the model.",
+        low=1,
+        high=4000,
+        live=False,
+    ),
+    Setting(
+        "top_p",
+        "float",
+        0.95,
+        "Only the likeliest words that reach this probability together are drawn; 1: off.",
+        low=0.05,
+        high=1.0,
+    ),
+    Setting(
+        "top_k",
+        "int",
+        40,
+        "Only this many of the likeliest words are drawn from. 0 switches it off.",
+        low=0,
+        high=1000,
+        unit="tokens",
+    ),
+    Setting(
+        "min_p",
+        "float",
+        0.05,
+        "Words less likely than this share of the likeliest are never drawn. 0 switches it off.",
+        low=0.0,
+        high=0.5,
+    ),
+    Setting(
+        "repeat_penalty",
+        "float",
+        1.05,
+        "How much words that were just used are held back. 1 switches it off.",
+        low=1.0,
+        high=2.0,
+    ),
+    Setting(
+        "seed",
+        "int",
+        -1,
+        "Draws the same words again for the same prompt. -1 draws anew each time.",
+        low=-1,
+        high=2**31 - 1,
+    ),
+    Setting(
+        "context_tokens",
+        "int",
+        2048,
+        "How much of the conversation the model sees at once. A model of 3B needs 36 KB a token.",
+        low=512,
+        high=32768,
+        unit="tokens",
+        live=False,
+    ),
+    Setting(
+        "threads",
+        "int",
+        0,
+        "Processor threads for the model. 0 chooses: the number of physical cores.",
+        low=0,
+        high=256,
+        unit="threads",
+        live=False,
+    ),
+    Setting(
+        "recall_enabled",
+        "bool",
+        True,
+        "Whether old messages that fit the conversation are recalled into the prompt.",
+    ),
+    Setting(
+        "recall_notes",
+        "int",
+        2,
+        "How many old messages are recalled for one reply, at most.",
+        low=0,
+        high=8,
+        unit="messages",
+    ),
+    Setting(
+        "memory_first_lines",
+        "int",
+        2000,
+        "How many of the newest messages get their memory vectors before a first conversation; "
+        "the others follow in the background.",
+        low=0,
+        high=1_000_000,
+        unit="messages",
+        live=False,
+    ),
+)
+
+_BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def find(name: str) -> Setting:
+    """The setting of that name.
+
+    Raises SettingError with the nearest sentence where there is none.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise SettingError(
+            f'There is no setting "{name}"; there are: {", ".join(_BY_NAME)}.'
+        ) from None
+
+
+def parse(setting: Setting, text: str) -> Value:
+    """The value that `text` means. Raises SettingError that names the range."""
+    stripped = text.strip()
+    value = _read(setting, text if setting.kind == "str" else stripped)
+    if value is None:
+        shown = stripped if len(stripped) <= 60 else stripped[:57] + "..."
+        raise SettingError(f'{setting.name} is {setting.allowed}; "{shown}" is not.')
+    return value
+
+
+def to_text(setting: Setting, value: Value) -> str:
+    """How the config table keeps `value`: `parse(setting, to_text(setting, value)) == value`.
+
+    Raises SettingError where the value is out of range or of another kind.
+    """
+    text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+    if isinstance(value, float):
+        text = repr(value)
+    parse(setting, text)
+    return text
+
+
+class Settings(Mapping[str, Value]):
+    """The values of all settings: frozen, complete, each of its kind and within its range."""
+
+    def __init__(self, values: Mapping[str, Value] | None = None) -> None:
+        """`values` replace defaults. Raises SettingError for an unknown name or a bad value."""
+        merged = {setting.name: setting.default for setting in SETTINGS}
+        for name, value in (values or {}).items():
+            setting = find(name)
+            merged[name] = parse(setting, to_text(setting, value))
+        self._values = merged
+
+    def __getitem__(self, name: str) -> Value:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Settings({self._values!r})"
+
+    def number(self, name: str) -> float:
+        """The value of a float or int setting."""
+        return float(cast(float, self._typed(name, ("float", "int"))))
+
+    def whole(self, name: str) -> int:
+        """The value of an int setting."""
+        return int(cast(int, self._typed(name, ("int",))))
+
+    def switch(self, name: str) -> bool:
+        """The value of a bool setting."""
+        return bool(self._typed(name, ("bool",)))
+
+    def text(self, name: str) -> str:
+        """The value of a str or choice setting."""
+        return str(self._typed(name, ("str", "choice")))
+
+    def _typed(self, name: str, kinds: tuple[Kind, ...]) -> Value:
+        if find(name).kind not in kinds:
+            raise TypeError(f"{name} is a {find(name).kind} setting, not one of {kinds}")
+        return self._values[name]
+
+
+def load(rows: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Settings out of the config table's rows, and a warning for each row that could not be used.
+
+    A bad value gives the default; a name that no setting has is left out. Never raises.
+    """
+    values: dict[str, Value] = {}
+    warnings: list[str] = []
+    for name, text in rows.items():
+        try:
+            values[name] = parse(find(name), text)
+        except SettingError as error:
+            default = f" The default counts: {_BY_NAME[name].default}." if name in _BY_NAME else ""
+            warnings.append(f"A stored setting was not used. {error}{default}")
+    return Settings(values), warnings
+
+
+def _read(setting: Setting, text: str) -> Value | None:
+    """The value, or None where it is not of the setting's kind or out of its range."""
+    if setting.kind == "bool":
+        lowered = text.lower()
+        return True if lowered in _TRUE else False if lowered in _FALSE else None
+    if setting.kind == "choice":
+        return text if text in setting.choices else None
+    if setting.kind == "str":
+        return text if _within(setting, len(text)) and text.strip() and "\0" not in text else None
+    try:
+        number = int(text) if setting.kind == "int" else float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and _within(setting, number) else None
+
+
+def _within(setting: Setting, size: float) -> bool:
+    return (setting.low is None or size >= setting.low) and (
+        setting.high is None or size <= setting.high
+    )
+
+
+def _number(setting: Setting, bound: float | None) -> str:
+    return "any" if bound is None else str(int(bound) if setting.kind == "int" else float(bound))

@@ -1,0 +1,165 @@
+"""The index of memory vectors: message ids and vectors in LanceDB, never a word of text.
+
+LanceDB does not erase what it deletes and does not fsync, so nothing lies here that could not be
+built again from SQLite: a folder that cannot be read is moved aside and the index starts empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from storage.errors import MynahError
+
+_log = logging.getLogger(__name__)
+
+_TABLE = "vectors"
+_COMPACT_EVERY = 64
+"""Each write leaves a small file; every so many they are merged."""
+_KEEP_VERSIONS = timedelta(minutes=1)
+"""How long a merged-away version stays for other processes' readers; a search takes 20 ms."""
+_DELETE_CHUNK = 1_000
+
+
+class VectorError(MynahError):
+    """Vectors of the wrong shape, or without a direction."""
+
+
+class VectorIndex:
+    """Vectors by message id, L2-normalised, in one folder. Any thread, several processes.
+
+    Searches compare with every vector: below about 100,000 rows that takes some 15 ms per 20,000
+    and is exact, where LanceDB's approximate index finds a fifth of the neighbours.
+    """
+
+    def __init__(self, folder: Path, dimensions: int) -> None:
+        """Open or make the index.
+
+        A broken one, or one of other dimensions, is moved aside and logged.
+        """
+        self.folder = folder
+        self.dimensions = dimensions
+        self._writes = 0
+        self._schema = pa.schema(
+            [
+                pa.field("id", pa.int64(), nullable=False),
+                pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
+            ]
+        )
+        try:
+            self._table = self._open()
+        except (
+            Exception
+        ) as error:  # LanceDB has no exceptions of its own: ValueError, RuntimeError, OSError
+            aside = self._move_aside()
+            _log.warning(
+                "The memory index in %s could not be read (%s); it was moved to %s and starts "
+                "empty. scripts/5_build_memory.py builds it again.",
+                folder,
+                error,
+                aside,
+            )
+            self._table = self._open()
+
+    def count(self) -> int:
+        """How many vectors there are."""
+        return int(self._table.count_rows())
+
+    def ids(self) -> set[int]:
+        """The message ids that have a vector."""
+        found: set[int] = set(self._table.search().select(["id"]).to_arrow()["id"].to_pylist())
+        return found
+
+    def add(self, ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Add or replace: `vectors` is (n, dimensions), row i for `ids[i]`.
+
+        Of a repeated id the last row counts. They are normalised here. Raises VectorError for
+        another shape and for zero or non-finite rows.
+        """
+        if vectors.shape != (len(ids), self.dimensions):
+            raise VectorError(
+                f"{len(ids)} ids want vectors of shape {(len(ids), self.dimensions)}, "
+                f"not {tuple(vectors.shape)}; was the memory built with another embedder?"
+            )
+        if not ids:
+            return
+        last = {message_id: row for row, message_id in enumerate(ids)}
+        unit = _normalised(vectors[list(last.values())])
+        column = pa.FixedSizeListArray.from_arrays(pa.array(unit.ravel()), self.dimensions)
+        rows = pa.table([pa.array(list(last), pa.int64()), column], schema=self._schema)
+        merge = self._table.merge_insert("id").when_matched_update_all()
+        merge.when_not_matched_insert_all().execute(rows)
+        self._writes += 1
+        if self._writes % _COMPACT_EVERY == 0:
+            self.compact()
+
+    def delete(self, ids: Iterable[int]) -> None:
+        """Take vectors out of every search; unknown ids are no error.
+
+        Their bytes go with `compact`.
+        """
+        iterator = iter(ids)
+        while chunk := list(islice(iterator, _DELETE_CHUNK)):
+            self._table.delete(f"id IN ({', '.join(str(int(i)) for i in chunk)})")
+
+    def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        """The `k` nearest to `vector` (dimensions,) as (message id, cosine -1 to 1), best first."""
+        if vector.shape != (self.dimensions,):
+            raise VectorError(
+                f"A query wants shape {(self.dimensions,)}, not {tuple(vector.shape)}."
+            )
+        if k < 1:
+            return []
+        query = self._table.search(_normalised(vector[None, :])[0]).distance_type("cosine")
+        found = query.bypass_vector_index().select(["id", "_distance"]).limit(k).to_arrow()
+        distances = found["_distance"].to_pylist()
+        return [
+            (int(i), 1.0 - float(d))
+            for i, d in zip(found["id"].to_pylist(), distances, strict=True)
+        ]
+
+    def compact(self) -> None:
+        """Merge small files and drop versions older than a minute. Safe while others read."""
+        self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+
+    def _open(self) -> Any:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Interval 0: each call sees what another process (scripts/5_build_memory.py) has written
+        # meanwhile.
+        connection = lancedb.connect(self.folder, read_consistency_interval=timedelta(0))
+        table = connection.create_table(_TABLE, schema=self._schema, exist_ok=True)
+        if table.schema != self._schema:
+            raise ValueError(f"its rows are {table.schema}, not of {self.dimensions} dimensions")
+        _probe(table, self.dimensions)
+        return table
+
+    def _move_aside(self) -> Path:
+        aside = self.folder.with_name(self.folder.name + ".broken")
+        shutil.rmtree(aside, ignore_errors=True)  # one is enough to look at
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.replace(aside)
+        return aside
+
+
+def _probe(table: Any, dimensions: int) -> None:
+    """Read once through every file: a power cut may have left any of them empty."""
+    if table.count_rows():
+        table.search(np.ones(dimensions, np.float32)).bypass_vector_index().limit(1).to_arrow()
+
+
+def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise VectorError("A vector is zero or not finite, so it has no direction to compare.")
+    return np.asarray(vectors / lengths, dtype=np.float32)

@@ -1,0 +1,65 @@
+"""The light reads: sqlite3 alone, a missing file is an empty one, nothing is ever written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.paths import PROGRAM_DIR
+from storage.readonly import Counts, StorageUnreadableError, counts, deployed_model, read_config
+from storage.records import ChannelRecord, MemberRecord
+from tests.storage.rows import START_MS, message, version
+
+
+def test_a_missing_or_empty_file_answers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    for path in (tmp_path / "no" / "mynah.db", tmp_path / "empty.db"):
+        assert read_config(path) == {}
+        assert deployed_model(path) is None
+        assert counts(path) == Counts()
+    assert [p.name for p in tmp_path.iterdir()] == ["empty.db"]
+    assert (tmp_path / "empty.db").stat().st_size == 0
+
+
+@pytest.mark.parametrize("still_open", [True, False])
+def test_reads_beside_a_bot_and_without_one(tmp_path: Path, still_open: bool) -> None:
+    path = tmp_path / "a home #1" / "mynah.db"
+    db = Database.open(path)
+    db.set_config("temperature", "0.5")
+    db.upsert_messages([message(1), message(2), message(3)])
+    db.mark_deleted([3], START_MS)
+    db.upsert_members([MemberRecord(1, "a", "a")])
+    db.upsert_channels([ChannelRecord(1, 1, "g", "c")])
+    db.add_model_version(version("a", parents=("x", "y")))
+    db.set_model_status("a", "deployed", START_MS)
+    if not still_open:
+        db.close()
+    assert read_config(path) == {"temperature": "0.5"}
+    assert counts(path) == Counts(2, 1, 1, START_MS + 1000, START_MS + 2000)
+    found = deployed_model(path)
+    assert found is not None
+    assert (found.version_id, found.parents, found.status) == ("a", ("x", "y"), "deployed")
+    db.close()
+
+
+def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mynah.db").write_bytes(b"no database" * 500)
+    with pytest.raises(StorageUnreadableError, match="cannot be read"):
+        counts(tmp_path / "mynah.db")
+
+
+def test_light_modules_stay_light() -> None:
+    code = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "import storage.readonly, storage.settings, storage.paths\n"
+        "heavy = {'sqlalchemy', 'alembic', 'lancedb', 'numpy', 'pyarrow', 'asyncio'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROGRAM_DIR, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
