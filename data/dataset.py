@@ -1,0 +1,269 @@
+"""Makes a training set: history -> clean -> conversations -> split -> examples -> a folder.
+
+What went in and what came out is counted: every message and every candidate that is missing has a
+reason in dataset_report.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TextIO
+
+from data.budget import TokenCount
+from data.consent import require_may_train
+from data.conversations import in_true_order, link
+from data.examples import to_json_line
+from data.naming import Renaming
+from data.preprocessor import CleanMessage, clean
+from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
+from data.windows import PlannedExample, Planner, WindowOptions, choose
+from model.chat_format import Tokenizer
+from storage.database import Database
+from storage.errors import MynahError
+from storage.manifest import making, read_manifest, write_manifest
+from storage.records import ChannelRecord, MessageRecord
+
+KIND = "dataset"
+FILES = {TRAINING: "training_data.jsonl", VALIDATION: "validation_data.jsonl"}
+REPORT_FILE = "dataset_report.json"
+VALIDATION_SHARE = 0.1
+_MEMBERS_SHOWN = 10
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step, how much is done, and of how much."""
+
+
+class NoExamplesError(MynahError):
+    """The history gives no example; the sentence says what became of it."""
+
+
+@dataclass(frozen=True)
+class PersonaText:
+    """Who the model is trained to be."""
+
+    name: str
+    text: str
+    """The persona as every prompt begins with it, names filled in."""
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """What a person may ask of a set."""
+
+    windows: WindowOptions = field(default_factory=WindowOptions)
+    validation_share: float = VALIDATION_SHARE
+    token_counts_by: str = ""
+    """What the tokens were counted with, for the report."""
+
+
+def persona_text(template: str, name: str, server: str) -> str:
+    """The persona with {name} and {server} filled in; other braces stay as they are."""
+    return template.replace("{name}", name).replace("{server}", server)
+
+
+def main_server(channels: Sequence[ChannelRecord]) -> str:
+    """The name of the server that most channels belong to, or "this server" where none is known."""
+    names = Counter(channel.guild_name for channel in channels if channel.guild_name)
+    return min(names, key=lambda name: (-names[name], name)) if names else "this server"
+
+
+def make_dataset(
+    database: Database,
+    folder: Path,
+    tokenizer: Tokenizer,
+    persona: PersonaText,
+    options: DatasetOptions,
+    progress: Progress = lambda step, done, total: None,
+) -> dict[str, Any]:
+    """Make the set at `folder` (an old one is replaced) and return its report.
+
+    Raises ConsentError before anything is written, NoExamplesError, OSError.
+    """
+    seen = _Seen(database, progress)
+    members = database.members()
+    closed = {c.channel_id for c in database.channels() if not c.is_allowed}
+    redactions: Counter[str] = Counter()
+    messages, message_drops = clean(
+        seen.messages(), members, closed_channels=closed, redactions=redactions
+    )
+    ground = require_may_train((message.origin for message in messages), database.declarations())
+
+    messages = in_true_order(messages)
+    links = link(messages)
+    channels = _by_channel(messages)
+    regions = split(
+        channels,
+        links,
+        seed=options.windows.seed,
+        validation_share=options.validation_share,
+    )
+    planner = Planner(
+        channels,
+        links,
+        renaming=Renaming(messages, members, persona.name),
+        count=TokenCount(tokenizer, persona.text),
+        persona=persona.text,
+        options=options.windows,
+    )
+    plans: list[PlannedExample] = []
+    example_drops: Counter[str] = Counter()
+    for done, planned in enumerate(planner.plan(regions, on_both_sides(regions, channels, links))):
+        if isinstance(planned, str):
+            example_drops[planned] += 1
+        else:
+            plans.append(planned)
+        if done % 1000 == 0:
+            progress("choosing examples", done, len(messages))
+    kept, more_drops = choose(plans, channels, options.windows.limit)
+    example_drops += more_drops
+    _assert_counted(seen.count, len(messages), message_drops)
+    _assert_counted(len(messages), len(kept), example_drops)
+    if not kept:
+        raise NoExamplesError(
+            f"{seen.count:,} messages gave no example to learn from ("
+            + (_reasons(message_drops + example_drops) or "there are none")
+            + "). Import more history: python scripts/1_fetch_all_history.py --import FILE"
+        )
+
+    report: dict[str, Any] = {
+        "messages": _in_kept_dropped(seen.count, len(messages), message_drops),
+        "redactions": dict(sorted(redactions.items())),
+        "links": dict(sorted(Counter(one.how.value for one in links.values()).items())),
+        "conversations": len({one.conversation_id for one in links.values()}),
+        "examples": _in_kept_dropped(len(messages), len(kept), example_drops),
+        **{side: _side_report(kept, side) for side in SIDES},
+        "members": _members(kept, channels),
+        "origins": dict(sorted(Counter(m.origin.value for m in messages).items())),
+        "may_train_because": ground.reason,
+        "tokens_counted_by": options.token_counts_by,
+    }
+    config = {
+        "history": history_of(database),
+        "seed": options.windows.seed,
+        "max_tokens": options.windows.max_tokens,
+        "limit": options.windows.limit,
+        "validation_share": options.validation_share,
+        "persona": persona.text,
+        "persona_name": persona.name,
+        "tokens_counted_by": options.token_counts_by,
+        "origins": sorted(report["origins"]),
+    }
+    with making(folder) as work:
+        _write_examples(work, planner, kept, progress)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        (work / REPORT_FILE).write_text(text, encoding="utf-8")
+        counts = {side: report[side]["examples"] for side in SIDES}
+        write_manifest(work, KIND, config, counts)
+    return report
+
+
+def history_of(database: Database) -> dict[str, Any]:
+    """What a set depends on in the database: the messages, and who may be learned from."""
+    return {
+        **database.history_state(),
+        "left_out": sorted(
+            str(m.member_id)
+            for m in database.members()
+            if m.is_excluded or m.consent == "opted_out"
+        ),
+        "closed_channels": sorted(
+            str(c.channel_id) for c in database.channels() if not c.is_allowed
+        ),
+    }
+
+
+def is_current(folder: Path, database: Database) -> bool:
+    """Whether a whole set lies at `folder`, made from the history as it is now."""
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.config.get("history") == history_of(database)
+
+
+class _Seen:
+    """The messages on their way from the database, counted independently of the cleaning."""
+
+    def __init__(self, database: Database, progress: Progress) -> None:
+        self._database = database
+        self._progress = progress
+        self.count = 0
+
+    def messages(self) -> Iterator[MessageRecord]:
+        total = sum(self._database.message_counts().values())
+        for message in self._database.messages(include_deleted=True):
+            self.count += 1
+            if self.count % 1000 == 0:
+                self._progress("reading and cleaning", self.count, total)
+            yield message
+
+
+def _by_channel(messages: Sequence[CleanMessage]) -> dict[int, list[CleanMessage]]:
+    return {key: list(group) for key, group in groupby(messages, key=lambda m: m.channel_id)}
+
+
+def _write_examples(
+    work: Path, planner: Planner, plans: Sequence[PlannedExample], progress: Progress
+) -> None:
+    with ExitStack() as stack:
+        files: dict[str, TextIO] = {
+            side: stack.enter_context((work / name).open("w", encoding="utf-8", newline="\n"))
+            for side, name in FILES.items()
+        }
+        for done, plan in enumerate(plans):
+            files[plan.side].write(to_json_line(planner.build(plan)))
+            if done % 1000 == 0:
+                progress("writing examples", done, len(plans))
+
+
+def _assert_counted(came_in: int, kept: int, drops: Counter[str]) -> None:
+    assert came_in == kept + drops.total(), f"{came_in} in, {kept} kept, {drops.total()} dropped"
+
+
+def _in_kept_dropped(came_in: int, kept: int, drops: Counter[str]) -> dict[str, Any]:
+    return {"in": came_in, "kept": kept, "dropped": dict(drops.most_common())}
+
+
+def _side_report(plans: Sequence[PlannedExample], side: str) -> dict[str, Any]:
+    own = [plan for plan in plans if plan.side == side]
+    with_notes = sum(1 for plan in own if plan.notes)
+    return {
+        "examples": len(own),
+        "tokens": sum(plan.tokens for plan in own),
+        "learned_tokens": sum(plan.learned_tokens for plan in own),
+        "tokens_p50": _percentile([plan.tokens for plan in own], 0.5),
+        "tokens_p90": _percentile([plan.tokens for plan in own], 0.9),
+        "reply_tokens_p50": _percentile([plan.learned_tokens for plan in own], 0.5),
+        "reply_tokens_p90": _percentile([plan.learned_tokens for plan in own], 0.9),
+        "context_lines_p50": _percentile([plan.target - plan.start for plan in own], 0.5),
+        "context_lines_p90": _percentile([plan.target - plan.start for plan in own], 0.9),
+        "share_with_notes": round(with_notes / len(own), 4) if own else 0.0,
+    }
+
+
+def _members(
+    plans: Sequence[PlannedExample], channels: Mapping[int, Sequence[CleanMessage]]
+) -> dict[str, Any]:
+    """Whose replies are learned, by member id: the file outlives nicknames and memberships."""
+    authors = Counter(channels[p.channel_id][p.target].author_id for p in plans)
+    top = sorted(authors.items(), key=lambda item: (-item[1], item[0]))[:_MEMBERS_SHOWN]
+    return {
+        "count": len(authors),
+        "top": [
+            {"member_id": member_id, "examples": n, "share": round(n / len(plans), 4)}
+            for member_id, n in top
+        ],
+    }
+
+
+def _percentile(values: Sequence[int], share: float) -> int:
+    """The nearest-rank percentile, 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
+
+
+def _reasons(drops: Counter[str]) -> str:
+    return ", ".join(f"{reason}: {n:,}" for reason, n in drops.most_common())

@@ -1,0 +1,120 @@
+"""One training example, and its line in a JSONL file.
+
+"persona", "turns" and "reply" are the truth, which model/chat_format.py renders; "messages" is the
+same in the standard chat form, for other tools to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.chat_format import Note, Own, Said, Turn, line
+from storage.errors import MynahError
+
+
+class ExampleError(MynahError):
+    """A line of a training set that is no example; the sentence names the file and line."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What was said in a channel, and the reply that one of its members gave."""
+
+    example_id: str
+    """The id of the message that is the reply, as text."""
+    persona: str
+    turns: tuple[Turn, ...]
+    reply: str
+    target_author_id: int
+    source_ids: tuple[int, ...]
+    """Every message in it: notes, context, the reply last. Forgetting one forgets the example."""
+    channel_id: int
+    conversation_id: int
+    origins: tuple[str, ...]
+    tokens: int = 0
+    """Of the whole rendering, by the tokenizer that it was made with."""
+    learned_tokens: int = 0
+    """Of the reply and the token that ends it."""
+
+
+def to_json_line(example: Example) -> str:
+    """The example as one line of JSON, its line break included."""
+    value = {
+        "id": example.example_id,
+        "persona": example.persona,
+        "turns": [_turn_to_json(turn) for turn in example.turns],
+        "reply": example.reply,
+        "messages": as_messages(example),
+        "source_ids": example.source_ids,
+        "target_author_id": example.target_author_id,
+        "conversation_id": example.conversation_id,
+        "channel_id": example.channel_id,
+        "origins": example.origins,
+        "tokens": example.tokens,
+        "learned_tokens": example.learned_tokens,
+    }
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def from_json_line(text: str) -> Example:
+    """The inverse of `to_json_line`. Raises ValueError, KeyError or TypeError where it is none."""
+    value = json.loads(text)
+    return Example(
+        str(value["id"]),
+        str(value["persona"]),
+        tuple(_turn_from_json(turn) for turn in value["turns"]),
+        str(value["reply"]),
+        int(value["target_author_id"]),
+        tuple(int(i) for i in value["source_ids"]),
+        int(value["channel_id"]),
+        int(value["conversation_id"]),
+        tuple(str(origin) for origin in value["origins"]),
+        int(value["tokens"]),
+        int(value["learned_tokens"]),
+    )
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """The examples of a JSONL file, one at a time. Raises ExampleError, OSError."""
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                yield from_json_line(text)
+            except (ValueError, KeyError, TypeError) as error:
+                raise ExampleError(
+                    f"Line {number} of {path} is no example ({error}); prepare the set again."
+                ) from error
+
+
+def as_messages(example: Example) -> list[dict[str, str]]:
+    """System, user and assistant messages whose contents are those that chat_format renders."""
+    messages = [{"role": "system", "content": example.persona.strip()}]
+    for turn in (*example.turns, Own(example.reply)):
+        if isinstance(turn, Own):
+            messages.append({"role": "assistant", "content": turn.text.strip()})
+        elif messages[-1]["role"] == "user":
+            messages[-1]["content"] += line(turn)
+        else:
+            messages.append({"role": "user", "content": line(turn)})
+    return messages
+
+
+def _turn_to_json(turn: Turn) -> list[str]:
+    if isinstance(turn, Said):
+        return ["said", turn.name, turn.text]
+    return ["own" if isinstance(turn, Own) else "note", turn.text]
+
+
+def _turn_from_json(value: Sequence[Any]) -> Turn:
+    match value:
+        case ["said", str(name), str(text)]:
+            return Said(name, text)
+        case ["own", str(text)]:
+            return Own(text)
+        case ["note", str(text)]:
+            return Note(text)
+    raise ValueError(f"no turn: {value!r}")

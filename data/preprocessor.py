@@ -1,0 +1,152 @@
+"""Decides which messages are somebody's words, and makes them ready to be learned from.
+
+Bots, excluded members, notices, deleted and empty messages, bare links and bot commands go, each
+with its reason; everything else stays however short or misspelt it is. Lengths never matter here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from data.privacy import redact
+from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
+
+BOT_AUTHOR = "written by a bot"
+EXCLUDED_MEMBER = "author is excluded"
+OPTED_OUT = "author opted out"
+SYSTEM_NOTICE = "system notice"
+DELETED = "deleted"
+CLOSED_CHANNEL = "channel is not on the allow-list"
+PLAYGROUND = "from the playground"
+EMPTY = "empty after cleaning"
+ONLY_LINKS = "only links"
+BOT_COMMAND = "bot command"
+
+NAMELESS = "someone"
+
+# What nobody sees: control characters (IRC's colours among them), zero-width and direction marks,
+# but not the joiner and the variation selectors that emoji are made of.
+_UNSEEN = re.compile(
+    r"\x03\d{0,2}(?:,\d{1,2})?|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+_RAW_EMOJI = re.compile(r"<a?:(\w{2,32}):\d{15,20}>")
+_RAW_MENTION = re.compile(r"<@!?(\d{15,20})>")
+_BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+_BLANKS = re.compile(r"[ \t\xa0]{2,}|\t")
+_LINK = re.compile(r"<?(?:https?://|www\.)\S+|discord\.gg/\S+", re.IGNORECASE)
+_LEFT_OF_LINKS = re.compile(r"[\s<>|,;.()\[\]-]*")
+_COMMAND = re.compile(
+    r"(?:!{1,2}[A-Za-z]"  # !roll 2d6
+    r"|/[A-Za-z]{2,}(?![\w/.-])"  # /ping, but neither /etc/fstab nor the tone mark /s
+    r"|[A-Za-z]{1,2}![A-Za-z]"  # m!play
+    r"|[?$][A-Za-z]{3,}$)"  # ?rank and nothing else
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanMessage:
+    """Somebody's words, ready for a transcript."""
+
+    message_id: int
+    channel_id: int
+    author_id: int
+    name: str
+    """The author's nickname."""
+    text: str
+    created_at_ms: int
+    origin: Origin
+    reply_to_id: int | None = None
+    """May name a message that was dropped."""
+    mentioned_ids: tuple[int, ...] = ()
+
+
+def clean(
+    messages: Iterable[MessageRecord],
+    members: Iterable[MemberRecord],
+    *,
+    closed_channels: Collection[int] = (),
+    redactions: Counter[str] | None = None,
+) -> tuple[list[CleanMessage], Counter[str]]:
+    """The usable messages in the order given, and how many were dropped for each reason.
+
+    Every message is either returned or counted once. `redactions` counts the placeholders put in
+    for personal data. An author who is not among `members` counts as a person named "someone".
+    """
+    by_id = {member.member_id: member for member in members}
+    nicknames = {member_id: member.nickname for member_id, member in by_id.items()}
+    kept: list[CleanMessage] = []
+    drops: Counter[str] = Counter()
+    total = 0
+    for message in messages:
+        total += 1
+        reason = _why_nobodys(message, by_id.get(message.author_id), closed_channels)
+        text = "" if reason else clean_content(message.content, nicknames)
+        reason = reason or why_no_words(text)
+        if reason:
+            drops[reason] += 1
+            continue
+        kept.append(
+            CleanMessage(
+                message.message_id,
+                message.channel_id,
+                message.author_id,
+                nicknames.get(message.author_id, NAMELESS),
+                redact(text, redactions),
+                message.created_at_ms,
+                message.origin,
+                message.reply_to_id,
+                message.mentioned_ids,
+            )
+        )
+    assert total == len(kept) + drops.total(), "a message was neither kept nor counted as dropped"
+    return kept, drops
+
+
+def clean_content(content: str, nicknames: Mapping[int, str]) -> str:
+    """The text as a person reads it: nothing unseen in it, raw emoji and mentions made readable."""
+    text = content
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _UNSEEN.sub("", text)
+    if "<" in text:
+        text = _RAW_EMOJI.sub(r":\1:", text)
+        text = _RAW_MENTION.sub(lambda m: "@" + nicknames.get(int(m[1]), NAMELESS), text)
+    if "\n" in text:
+        text = _BLANK_LINES.sub("\n", text)
+    return _BLANKS.sub(" ", text).strip()
+
+
+def why_no_words(text: str) -> str:
+    """Why a cleaned text is nothing to learn from, or "" where it is."""
+    if not text:
+        return EMPTY
+    if _COMMAND.match(text):
+        return BOT_COMMAND
+    if _LINK.search(text) and _LEFT_OF_LINKS.fullmatch(_LINK.sub("", text)):
+        return ONLY_LINKS
+    return ""
+
+
+def _why_nobodys(
+    message: MessageRecord, author: MemberRecord | None, closed_channels: Collection[int]
+) -> str:
+    if message.deleted_at_ms is not None:
+        return DELETED
+    if message.kind is MessageKind.SYSTEM:
+        return SYSTEM_NOTICE
+    if message.origin is Origin.PLAYGROUND:
+        return PLAYGROUND
+    if message.channel_id in closed_channels:
+        return CLOSED_CHANNEL
+    if author is None:
+        return ""
+    if author.is_bot:
+        return BOT_AUTHOR
+    if author.is_excluded:
+        return EXCLUDED_MEMBER
+    return OPTED_OUT if author.consent == "opted_out" else ""

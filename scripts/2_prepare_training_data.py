@@ -1,0 +1,221 @@
+"""Prepares a training set from the imported history: two JSONL files and a report.
+
+    python scripts/2_prepare_training_data.py
+    python scripts/2_prepare_training_data.py --declare "open data, CC-BY-4.0"
+    python scripts/2_prepare_training_data.py --limit 2000 --name small
+
+The history is cleaned, who answers whom is found, and examples are made in the layout that the bot
+serves. The same history, options and seed give the same files. Content that came from Discord (its
+API or an exporter's file) needs a declared ground, recorded once with your user name and the time;
+see docs/consent.md. Nothing leaves this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tqdm import tqdm
+
+from data.budget import EstimatedTokenizer
+from data.consent import declare
+from data.dataset import (
+    DatasetOptions,
+    PersonaText,
+    main_server,
+    make_dataset,
+    persona_text,
+)
+from data.windows import WindowOptions
+from model.chat_format import Tokenizer
+from model.tokenizers import TransformersTokenizer, VocabularyFile
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
+from storage.paths import DEMO_BASE_DIR, Home, find_home
+from storage.settings import load
+
+ESTIMATE = "an estimate of four characters a token: no model's vocabulary was found"
+
+
+class BaseError(MynahError):
+    """The base that was named has no vocabulary that could be read."""
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        home = find_home(arguments.home).ensure()
+        with Database.open(home.database, backups=home.backups) as database:
+            report = run(home, database, arguments)
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(in_words(report))
+    if arguments.json:
+        print(json.dumps(report, ensure_ascii=False))
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    add("--name", type=_folder_name, default="default", help="the set's folder (default: default)")
+    add("--seed", type=int, default=0, help="draws contexts, notes and the split (default: 0)")
+    add("--max_length", type=_tokens, default=1024, metavar="TOKENS",
+        help="longest example, persona and reply included, 256-32768 (default: 1024)")  # fmt: skip
+    add("--limit", type=_count, metavar="N", help="at most N examples, drawn from all")
+    add("--declare", metavar="GROUND", help="why training on content from Discord is allowed")
+    add("--base", type=Path, metavar="PATH",
+        help="the base's GGUF or folder, for counting tokens (default: the deployed model's, "
+        "else models/demo-base's)")  # fmt: skip
+    add("--persona-name", help="who the model is trained to be (default: the setting)")
+    add("--json", action="store_true", help="end with the report as one line of JSON")
+    return parser.parse_args()
+
+
+def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Make the set; its report. Raises MynahError."""
+    began = time.monotonic()
+    if arguments.declare is not None:
+        declare(database, arguments.declare)
+    settings, warnings = load(database.config_rows())
+    for warning in warnings:
+        say(warning)
+    name = arguments.persona_name or settings.text("persona_name")
+    server = main_server(database.channels())
+    persona = PersonaText(name, persona_text(settings.text("persona"), name, server))
+    folder = home.datasets / arguments.name
+    with tokenizer_of(find_base(home, database, arguments.base)) as (tokenizer, counted_by):
+        if isinstance(tokenizer, EstimatedTokenizer):
+            say(f"Token counts are {counted_by}. --base names one.")
+        options = DatasetOptions(
+            WindowOptions(arguments.seed, arguments.max_length, arguments.limit),
+            token_counts_by=counted_by,
+        )
+        with progress_bar() as progress:
+            report = make_dataset(database, folder, tokenizer, persona, options, progress)
+    return {"folder": str(folder), "seconds": round(time.monotonic() - began, 2), **report}
+
+
+def find_base(home: Home, database: Database, named: Path | None) -> Path | None:
+    """Whose vocabulary counts the tokens: the base named, the deployed model, or the demo base."""
+    if named is not None:
+        if not named.exists():
+            raise BaseError(f"--base {named} does not exist.")
+        return _gguf_in(named) or named
+    registry = ModelRegistry(database, home)
+    version = registry.deployed()
+    if version is not None and registry.path(version).is_file():
+        return registry.path(version)
+    return _gguf_in(DEMO_BASE_DIR)
+
+
+@contextmanager
+def tokenizer_of(base: Path | None) -> Iterator[tuple[Tokenizer, str]]:
+    """The tokenizer and what the report calls it. Raises BaseError."""
+    if base is None:
+        yield EstimatedTokenizer(), ESTIMATE
+    elif base.is_dir():
+        from transformers import AutoTokenizer
+
+        try:
+            loaded = AutoTokenizer.from_pretrained(str(base), local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise BaseError(f"{base} holds neither a GGUF file nor a tokenizer.") from error
+        yield TransformersTokenizer(loaded), f"the tokenizer of {base.name}"
+    else:
+        try:
+            vocabulary = VocabularyFile(base)
+        except ValueError as error:
+            raise BaseError(f"{error}; name another with --base.") from error
+        with vocabulary:
+            yield vocabulary.tokenizer, f"the vocabulary of {base.name}"
+
+
+@contextmanager
+def progress_bar() -> Iterator[Any]:
+    """A bar a step on stderr."""
+    bar: tqdm[Any] | None = None
+
+    def show(step: str, done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None or bar.desc.removesuffix(": ") != step:
+            if bar is not None:
+                bar.close()
+            bar = tqdm(desc=step, total=total, file=sys.stderr, unit=" lines", leave=False)
+        bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def in_words(report: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = []
+    for what in ("messages", "examples"):
+        counted = report[what]
+        lines.append(f"{what}: {counted['in']:,} in, {counted['kept']:,} kept")
+        lines += [f"    {n:>9,}  {reason}" for reason, n in counted["dropped"].items()]
+    if report["redactions"]:
+        found = ", ".join(f"{n:,} {what}" for what, n in report["redactions"].items())
+        lines.append(f"personal data replaced: {found}")
+    for side in ("training", "validation"):
+        own = report[side]
+        lines.append(
+            f"{side}: {own['examples']:,} examples, {own['tokens']:,} tokens "
+            f"({own['learned_tokens']:,} learned), half up to {own['tokens_p50']}, "
+            f"nine tenths up to {own['tokens_p90']}; notes in {own['share_with_notes']:.0%}"
+        )
+    lines.append(
+        f"replies of {report['members']['count']:,} members; {report['may_train_because']}"
+    )
+    if not report["validation"]["examples"]:
+        lines.append("The history is too short to set a tenth aside: there is no validation set.")
+    lines.append(f"{report['folder']} ({report['seconds']} s)")
+    return "\n".join(lines)
+
+
+def _gguf_in(path: Path) -> Path | None:
+    found = sorted(path.glob("*.gguf")) if path.is_dir() else []
+    return found[0] if found else None
+
+
+def _folder_name(text: str) -> str:
+    if not text or text.startswith(".") or not all(c.isalnum() or c in "._-" for c in text):
+        raise argparse.ArgumentTypeError("letters, digits, dots, dashes and underscores")
+    return text
+
+
+def _tokens(text: str) -> int:
+    if not text.isdigit() or not 256 <= int(text) <= 32768:
+        raise argparse.ArgumentTypeError("a whole number from 256 to 32768")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 up")
+    return int(text)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

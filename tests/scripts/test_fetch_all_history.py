@@ -1,0 +1,110 @@
+"""The script as a user runs it: a process of its own, ended politely, rudely and not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.paths import PROGRAM_DIR, Home
+from tests.data.importers.exports import export, message, write
+
+SCRIPT = PROGRAM_DIR / "scripts" / "1_fetch_all_history.py"
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, str(SCRIPT), *map(str, arguments)]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120)
+
+
+def stored_count(home: Home) -> int:
+    try:
+        with closing(sqlite3.connect(f"{home.database.as_uri()}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM messages").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def started(home: Home, source: Path) -> subprocess.Popen[str]:
+    """A running import that has committed something and is not done."""
+    process = subprocess.Popen(
+        command("--import", source, "--home", home.root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while stored_count(home) == 0:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return process
+
+
+def test_import_prints_a_summary_and_json_last(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.json", export([message(n) for n in range(10)]))
+    write(tmp_path / "in" / "other.json", {"a": 1})
+    done = run("--import", tmp_path / "in", "--home", tmp_path / "home", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "10 messages in 1 file: 10 new" in done.stdout
+    assert "1 file skipped" in done.stdout
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["new"], result["members"], len(result["files_skipped"])) == (10, 3, 1)
+    assert result["channels"][0]["name"] == "general"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Fetching from Discord itself comes with the bot"),
+        (["--import", "/nowhere/a.json"], "/nowhere/a.json does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    done = run(*arguments, "--home", tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_usable_is_a_sentence(tmp_path: Path) -> None:
+    done = run("--import", write(tmp_path / "a.json", {"a": 1}), "--home", tmp_path / "home")
+    assert done.returncode == 2
+    assert "Nothing was imported" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_ended_loses_nothing_and_is_completed_by_another(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    home = Home(tmp_path / "home")
+    source = write(tmp_path / "a.json", export([message(n) for n in range(16_000)]))
+    process = started(home, source)
+    acknowledged = stored_count(home)
+    process.send_signal(ending)
+    _, errors = process.communicate(timeout=60)
+    kept = stored_count(home)
+    assert acknowledged <= kept < 16_000
+    if ending is signal.SIGINT:
+        assert process.returncode == 130
+        assert "What was imported up to here stays" in errors
+        assert "Traceback" not in errors
+    done = run("--import", source, "--home", home.root, "--json")
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["new"], result["unchanged"]) == (16_000 - kept, kept)
+    with closing(sqlite3.connect(home.database)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,0 +1,52 @@
+"""scripts/2_prepare_training_data.py as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from storage.database import Database
+from storage.manifest import read_manifest
+from storage.paths import PROGRAM_DIR, Home
+from storage.records import Origin
+from tests.data.talk import MEMBERS, history
+
+SCRIPT = PROGRAM_DIR / "scripts" / "2_prepare_training_data.py"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> None:
+    home = Home(tmp_path).ensure()
+    records, channels = history(400)
+    with Database.open(home.database) as database:
+        database.upsert_channels(channels)
+        database.upsert_members(MEMBERS)
+        database.upsert_messages(replace(record, origin=Origin.EXPORT) for record in records)
+
+    refused = run("--home", str(tmp_path))
+    assert refused.returncode == 2
+    assert "rule 21" in refused.stderr
+    assert "--declare" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    made = run("--home", str(tmp_path), "--declare", "open data", "--json", "--name", "a")
+    assert made.returncode == 0, made.stderr
+    report = json.loads(made.stdout.splitlines()[-1])
+    assert report["messages"]["in"] == 400
+    assert read_manifest(home.datasets / "a") is not None
+    first = (home.datasets / "a" / "training_data.jsonl").read_text(encoding="utf-8")
+    assert "You are Mynah, a regular of The Testers." in first
+
+    again = run("--home", str(tmp_path), "--name", "b", "--limit", "20", "--persona-name", "Pip")
+    assert again.returncode == 0, again.stderr
+    second = (home.datasets / "b" / "training_data.jsonl").read_text(encoding="utf-8")
+    assert "You are Pip, a regular of The Testers." in second
+    assert "20 kept" in again.stdout
