@@ -1,0 +1,240 @@
+"""The one renderer of training, evaluation and serving: a transcript in, segments and tokens out.
+
+The layout, which every model of Mynah is trained on and served with:
+
+    <|im_start|>system
+    {persona}<|im_end|>
+    <|im_start|>user
+    mira: anyone up for the raid?
+    bob: what time
+    * memory: mira said on 3 May 2025: "never again before nine"
+    <|im_end|>
+    <|im_start|>assistant
+    nine works for me<|im_end|>
+    <|im_start|>user
+    ...
+
+It is append-only: a later line only ever adds tokens at the end, so an engine may evaluate a
+channel
+while people talk. Others' lines carry their names; the persona's own lines are assistant turns
+without
+a name. Nobody's words can become a control token (text is tokenised as text, always) or somebody
+else's line (a line break inside a message is followed by two spaces).
+
+Pure functions on frozen values; any thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_NAME_CHARS = 32
+CONTINUATION = "\n  "
+NOTE_PREFIX = "* memory: "
+
+_SPACE = re.compile(r"\s+")
+_LINE_BREAK = re.compile(r"\s*\n\s*")
+_SPEAKER = re.compile(rf"^[ \t]*([^\s:][^:\n]{{0,{MAX_NAME_CHARS - 1}}}):(?:\s|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of somebody else's."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """A line the persona said itself."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something remembered, inline where it was recalled."""
+
+    text: str
+
+
+Turn = Said | Own | Note
+
+
+def turns_to_json(turns: Iterable[Turn]) -> list[list[str]]:
+    """Turns as they stand in a dataset's lines: ["said", name, text], ["own", text], ["note",
+    text]."""
+    return [
+        ["said", turn.name, turn.text]
+        if isinstance(turn, Said)
+        else ["own" if isinstance(turn, Own) else "note", turn.text]
+        for turn in turns
+    ]
+
+
+def turns_from_json(rows: Iterable[Sequence[str]]) -> list[Turn]:
+    """The inverse of `turns_to_json`. Raises ValueError on a row of another shape."""
+    turns: list[Turn] = []
+    for row in rows:
+        match list(row):
+            case ["said", name, text]:
+                turns.append(Said(name, text))
+            case ["own", text]:
+                turns.append(Own(text))
+            case ["note", text]:
+                turns.append(Note(text))
+            case _:
+                raise ValueError(f"not a turn: {row!r}")
+    return turns
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a rendered prompt. `control` pieces are one control token; others are plain
+    text."""
+
+    text: str
+    control: bool = False
+    learned: bool = False
+    """Whether a training example takes its loss here (the reply and the token that ends it)."""
+
+
+@dataclass(frozen=True)
+class ChatLayout:
+    """The control tokens of one model family. ChatML (Qwen) is the one that Mynah trains today."""
+
+    start: str
+    end: str
+    system_role: str = "system"
+    user_role: str = "user"
+    own_role: str = "assistant"
+
+
+CHATML = ChatLayout(start="<|im_start|>", end="<|im_end|>")
+
+
+class Tokenizer(Protocol):
+    """What the renderer needs of a tokenizer; see `model/tokenizers.py` for the two there are."""
+
+    def control_id(self, token: str) -> int:
+        """The id of a control token. Raises KeyError where the vocabulary has none of that name."""
+
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of plain text: never a control token, no token added in front or behind."""
+
+
+def clean_name(name: str) -> str:
+    """A display name as it stands before a line: one line, no colon, at most 32 characters."""
+    cleaned = _SPACE.sub(" ", name.replace(":", " ")).strip()[:MAX_NAME_CHARS].strip()
+    return cleaned or "someone"
+
+
+def clean_text(text: str) -> str:
+    """A message as it stands in the transcript: its line breaks can start nobody's line."""
+    return _LINE_BREAK.sub(CONTINUATION, text.strip())
+
+
+def line(turn: Said | Note) -> str:
+    """One line of a user turn, ending in a line break."""
+    if isinstance(turn, Note):
+        return f"{NOTE_PREFIX}{_LINE_BREAK.sub(' ', turn.text.strip())}\n"
+    return f"{clean_name(turn.name)}: {clean_text(turn.text)}\n"
+
+
+def render(persona: str, turns: Sequence[Turn], *, layout: ChatLayout = CHATML) -> list[Segment]:
+    """The transcript so far, its last user turn left open. A prefix of every later rendering."""
+    segments = [
+        Segment(layout.start, control=True),
+        Segment(f"{layout.system_role}\n{persona.strip()}"),
+        Segment(layout.end, control=True),
+        Segment("\n"),
+    ]
+    user_turn_open = False
+    for turn in turns:
+        if isinstance(turn, Own):
+            if user_turn_open:
+                segments += _close(layout)
+            user_turn_open = False
+            segments += _own_header(layout)
+            segments.append(Segment(turn.text.strip()))
+            segments += _close(layout)
+            continue
+        if not user_turn_open:
+            segments.append(Segment(layout.start, control=True))
+            segments.append(Segment(f"{layout.user_role}\n"))
+            user_turn_open = True
+        segments.append(Segment(line(turn)))
+    return segments
+
+
+def render_ask(
+    persona: str, turns: Sequence[Turn], *, layout: ChatLayout = CHATML
+) -> list[Segment]:
+    """The whole prompt of a reply: the transcript, closed, and the header of the persona's turn."""
+    segments = render(persona, turns, layout=layout)
+    if turns and not isinstance(turns[-1], Own):
+        segments += _close(layout)
+    return segments + _own_header(layout)
+
+
+def render_example(
+    persona: str, turns: Sequence[Turn], reply: str, *, layout: ChatLayout = CHATML
+) -> list[Segment]:
+    """A training example: the prompt of a reply and the reply, the reply alone marked as
+    learned."""
+    return [
+        *render_ask(persona, turns, layout=layout),
+        Segment(reply.strip(), learned=True),
+        Segment(layout.end, control=True, learned=True),
+        Segment("\n"),
+    ]
+
+
+def encode(segments: Iterable[Segment], tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
+    """Token ids and, for each, whether it is learned. Text segments are encoded one by one."""
+    ids: list[int] = []
+    learned: list[bool] = []
+    for segment in segments:
+        new = (
+            [tokenizer.control_id(segment.text)]
+            if segment.control
+            else tokenizer.text_ids(segment.text)
+        )
+        ids += new
+        learned += [segment.learned] * len(new)
+    return ids, learned
+
+
+def as_text(segments: Iterable[Segment]) -> str:
+    """What a person reads; never feed this to a tokenizer that parses control tokens."""
+    return "".join(segment.text for segment in segments)
+
+
+def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = CHATML) -> str:
+    """The draft up to where it would speak for somebody else, a memory note or a control token.
+
+    `names` are the speakers in view; a line that begins with one of them and a colon ends the
+    draft, the first line too (what is left may be empty).
+    """
+    ends = [draft.find(mark) for mark in (layout.start, layout.end, NOTE_PREFIX.strip())]
+    known = {clean_name(name).casefold() for name in names}
+    ends += [m.start() for m in _SPEAKER.finditer(draft) if m[1].strip().casefold() in known]
+    found = [end for end in ends if end >= 0]
+    return draft[: min(found)].strip() if found else draft.strip()
+
+
+def speaks_for_other(draft: str, names: Iterable[str]) -> bool:
+    """Whether some line of the draft begins as a line of one of `names` does."""
+    return cut_to_own_words(draft, names) != draft.strip()
+
+
+def _own_header(layout: ChatLayout) -> list[Segment]:
+    return [Segment(layout.start, control=True), Segment(f"{layout.own_role}\n")]
+
+
+def _close(layout: ChatLayout) -> list[Segment]:
+    return [Segment(layout.end, control=True), Segment("\n")]

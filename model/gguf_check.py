@@ -1,0 +1,274 @@
+"""Reads a GGUF's header within bounds, before anything else touches it. Standard library alone.
+
+A crafted or truncated file can hang a reader or abort the whole process inside llama.cpp. Nothing
+here trusts a count: each is compared with a limit and with the bytes that the file has left, arrays
+of scalars are stepped over, and every tensor must lie inside the file. The weights are not read, so
+a check costs milliseconds however big the file is.
+
+    python -m model.gguf_check FILE        exit 0 and a summary, or 1 and the reason
+
+Format: ggml's docs/gguf.md; the rules on offsets are those of ggml/src/gguf.cpp.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from storage.errors import MynahError
+
+MAX_KEYS = 4096
+MAX_TENSORS = 65_536
+MAX_KEY_BYTES = 65_535
+MAX_STRING_BYTES = 4 << 20
+MAX_ARRAY_ITEMS = 4 << 20
+MAX_TENSOR_NAME_BYTES = 63
+MAX_DIMENSIONS = 4
+MAX_ALIGNMENT = 1 << 20
+
+_STRING, _ARRAY = 8, 9
+_SCALARS = {
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i",
+    6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
+}  # fmt: skip
+
+# ggml type -> (values a block, bytes a block); gguf-py's GGML_QUANT_SIZES
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    9: (32, 36), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),
+    15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18),
+    21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8),
+    28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36),
+    41: (128, 18), 42: (64, 18),
+}  # fmt: skip
+
+Scalar = int | float | bool | str
+
+
+class GgufError(MynahError):
+    """A file is missing or no sound GGUF; the sentence says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    """What the head of a GGUF says about the model."""
+
+    architecture: str
+    name: str
+    size_bytes: int
+    tensor_count: int
+    parameter_count: int
+    metadata: dict[str, Scalar] = field(repr=False)
+    """Every key that holds one value."""
+    array_lengths: dict[str, int] = field(repr=False)
+    """Every key that holds a list, with its length."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens the model was made for; 0 where the file does not say."""
+        return self._number(f"{self.architecture}.context_length")
+
+    @property
+    def embedding_length(self) -> int:
+        return self._number(f"{self.architecture}.embedding_length")
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.array_lengths.get("tokenizer.ggml.tokens", 0)
+
+    @property
+    def file_type(self) -> int:
+        """llama.h's `enum llama_ftype` (1 F16, 15 Q4_K_M); -1 where the file does not say."""
+        value = self.metadata.get("general.file_type", -1)
+        return value if isinstance(value, int) else -1
+
+    def _number(self, key: str) -> int:
+        value = self.metadata.get(key, 0)
+        return value if isinstance(value, int) else 0
+
+
+def check(path: Path) -> GgufHeader:
+    """Read and judge the header of one GGUF. Raises GgufError with a sentence for any fault."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise GgufError(f"{path} is not a file")
+        with path.open("rb", buffering=1 << 18) as file:
+            return _Reader(file, path.name, size).header()
+    except OSError as problem:
+        raise GgufError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+
+
+class _Reader:
+    """One pass over a header; every read is checked against the bytes that are left."""
+
+    def __init__(self, file: BinaryIO, name: str, size: int) -> None:
+        self._file = file
+        self._name = name
+        self._size = size
+        self._at = 0
+
+    def header(self) -> GgufHeader:
+        if self._bytes(4) != b"GGUF":
+            raise self._fault("it does not begin as a GGUF file does")
+        version = self._number("<I")
+        if version not in (2, 3):
+            raise self._fault(f"its GGUF version is {version} (2 and 3 are known)")
+        tensors = self._count("tensors", MAX_TENSORS, least_bytes=24)
+        keys = self._count("keys", MAX_KEYS, least_bytes=13)
+        metadata, lengths = self._metadata(keys)
+        architecture = metadata.get("general.architecture")
+        if not isinstance(architecture, str) or not architecture:
+            raise self._fault("it names no architecture")
+        parts = metadata.get("split.count", 0)
+        if isinstance(parts, int) and parts > 1:
+            raise self._fault(f"it is one of {parts} parts; only whole files are taken")
+        parameters = self._tensors(tensors, self._alignment(metadata))
+        name = metadata.get("general.name", "")
+        return GgufHeader(
+            architecture, str(name), self._size, tensors, parameters, metadata, lengths
+        )
+
+    def _metadata(self, keys: int) -> tuple[dict[str, Scalar], dict[str, int]]:
+        metadata: dict[str, Scalar] = {}
+        lengths: dict[str, int] = {}
+        for _ in range(keys):
+            key = self._text("a key", MAX_KEY_BYTES)
+            if not key or key in metadata or key in lengths:
+                raise self._fault(f"the key {key[:60]!r} is empty or there twice")
+            kind = self._number("<I")
+            if kind == _ARRAY:
+                lengths[key] = self._array(key)
+            elif kind == _STRING:
+                metadata[key] = self._text(key, MAX_STRING_BYTES)
+            else:
+                metadata[key] = self._scalar(key, kind)
+        return metadata, lengths
+
+    def _scalar(self, key: str, kind: int) -> Scalar:
+        if kind not in _SCALARS:
+            raise self._fault(f"the key {key[:60]!r} has the unknown type {kind}")
+        layout = _SCALARS[kind]
+        value: Scalar = struct.unpack(layout, self._bytes(struct.calcsize(layout)))[0]
+        return value
+
+    def _array(self, key: str) -> int:
+        """Step over a list; its length. Lists of lists are refused, as llama.cpp does."""
+        kind = self._number("<I")
+        if kind == _STRING:
+            items = self._count(f"items of {key[:60]!r}", MAX_ARRAY_ITEMS, least_bytes=8)
+            for _ in range(items):
+                self._skip(self._number("<Q"), MAX_STRING_BYTES)
+            return items
+        if kind not in _SCALARS:
+            raise self._fault(f"the list {key[:60]!r} holds the unknown type {kind}")
+        width = struct.calcsize(_SCALARS[kind])
+        items = self._count(f"items of {key[:60]!r}", MAX_ARRAY_ITEMS, least_bytes=width)
+        self._skip(items * width, MAX_ARRAY_ITEMS * width)
+        return items
+
+    def _alignment(self, metadata: dict[str, Scalar]) -> int:
+        alignment = metadata.get("general.alignment", 32)
+        good = isinstance(alignment, int) and 0 < alignment <= MAX_ALIGNMENT
+        if not good or int(alignment) & (int(alignment) - 1):
+            raise self._fault(f"its alignment is {alignment}, not a power of two")
+        return int(alignment)
+
+    def _tensors(self, count: int, alignment: int) -> int:
+        """See that each tensor lies inside the file; how many parameters there are in all."""
+        expected_offset = 0
+        end = 0
+        parameters = 0
+        names: set[str] = set()
+        for _ in range(count):
+            name = self._text("a tensor's name", MAX_TENSOR_NAME_BYTES)
+            if name in names:
+                raise self._fault(f"the tensor {name!r} is there twice")
+            names.add(name)
+            values, size = self._tensor_size(name)
+            if self._number("<Q") != expected_offset:
+                raise self._fault(f"the tensor {name!r} is not where the one before ends")
+            parameters += values
+            end = expected_offset + size
+            expected_offset += _round_up(size, alignment)
+        if _round_up(self._at, alignment) + end > self._size:
+            raise self._fault("it ends before its last tensor does: the file is incomplete")
+        return parameters
+
+    def _tensor_size(self, name: str) -> tuple[int, int]:
+        """Values and bytes of one tensor."""
+        dimensions = self._number("<I")
+        if not 1 <= dimensions <= MAX_DIMENSIONS:
+            raise self._fault(f"the tensor {name!r} has {dimensions} dimensions")
+        shape = [self._number("<Q") for _ in range(dimensions)]
+        kind = self._number("<I")
+        if kind not in _BLOCKS:
+            raise self._fault(f"the tensor {name!r} has the unknown type {kind}")
+        block_values, block_bytes = _BLOCKS[kind]
+        values = 1
+        for length in shape:
+            values *= length
+        if not 0 < values < 1 << 62 or shape[0] % block_values:
+            raise self._fault(f"the tensor {name!r} has the impossible shape {shape}")
+        return values, values // block_values * block_bytes
+
+    def _count(self, what: str, limit: int, *, least_bytes: int) -> int:
+        """A count of things that take at least `least_bytes` each."""
+        count = self._number("<Q")
+        if count > limit or count * least_bytes > self._size - self._at:
+            raise self._fault(f"it claims {count} {what}, more than it can hold")
+        return count
+
+    def _text(self, what: str, limit: int) -> str:
+        length = self._number("<Q")
+        if length > limit or length > self._size - self._at:
+            raise self._fault(f"{what[:60]!r} claims {length} bytes: it is incomplete")
+        return self._bytes(length).decode("utf-8", "replace")
+
+    def _skip(self, length: int, limit: int) -> None:
+        if length > limit or length > self._size - self._at:
+            raise self._fault(f"a value claims {length} bytes: it is incomplete")
+        self._file.seek(length, io.SEEK_CUR)
+        self._at += length
+
+    def _number(self, layout: str) -> int:
+        return int(struct.unpack(layout, self._bytes(struct.calcsize(layout)))[0])
+
+    def _bytes(self, length: int) -> bytes:
+        data = self._file.read(length)
+        if len(data) != length:
+            raise self._fault("it ends inside its header: the file is incomplete")
+        self._at += length
+        return data
+
+    def _fault(self, reason: str) -> GgufError:
+        return GgufError(f"{self._name} is no sound GGUF file: {reason}")
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print("usage: python -m model.gguf_check FILE", file=sys.stderr)
+        return 2
+    try:
+        header = check(Path(arguments[0]))
+    except GgufError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    print(
+        f"{header.architecture} {header.name!r}: {header.tensor_count} tensors, "
+        f"{header.parameter_count:,} parameters, {header.size_bytes:,} bytes, "
+        f"context {header.context_length}, vocabulary {header.vocabulary_size}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""The one place where llama.cpp is started: its log goes to `logging`, files are checked first.
+
+Any thread. llama.cpp is imported in the functions, never when this module is imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from model.abort import is_aborting
+from model.gguf_check import GgufHeader, check
+from storage.errors import MynahError
+
+log = logging.getLogger("llama.cpp")
+
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+"""ggml_log_level: debug 1, info 2, warn 3, error 4; 5 continues the line before."""
+
+_HARMLESS = ("load: special_eos_id is not in special_eog_ids",)
+"""Warnings that say nothing: an embedder's [SEP] ends no generation."""
+
+_kept_callback: Any = None
+"""llama.cpp holds only the address: the callback must live as long as the process does."""
+
+
+class LoadError(MynahError):
+    """A model file that llama.cpp cannot load here."""
+
+
+def start_runtime() -> None:
+    """Send llama.cpp's own log lines to `logging`. Again costs nothing."""
+    global _kept_callback
+    if _kept_callback is not None:
+        return
+    import llama_cpp
+
+    last_level = logging.DEBUG
+
+    def on_line(level: int, text: bytes, _: object) -> None:
+        nonlocal last_level
+        last_level = last_level if level == 5 else _LEVELS.get(level, logging.DEBUG)
+        words = text.decode("utf-8", "replace").strip()
+        expected = is_aborting() or words.startswith(_HARMLESS)
+        if words and words != ".":
+            log.log(logging.DEBUG if expected else last_level, "%s", words)
+
+    callback = llama_cpp.llama_log_callback(on_line)
+    llama_cpp.llama_log_set(callback, ctypes.c_void_p())
+    _kept_callback = callback
+
+
+def choose_threads(setting: int) -> int:
+    """Threads for computing: the setting, or for 0 the physical cores."""
+    if setting > 0:
+        return setting
+    import psutil
+
+    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
+def load_model(path: Path, *, use_mmap: bool = True) -> tuple[Any, GgufHeader]:
+    """Check and load one GGUF; the caller frees the model with `llama_model_free`.
+
+    Raises GgufError for a missing or broken file, LoadError where it does not fit into this
+    machine's memory or llama.cpp refuses it.
+    """
+    header = check(path)
+    refuse_too_large(path.name, header.size_bytes, _memory_bytes())
+    import llama_cpp
+
+    start_runtime()
+    params = llama_cpp.llama_model_default_params()
+    params.load_mode = (
+        llama_cpp.LLAMA_LOAD_MODE_MMAP if use_mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
+    )
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise LoadError(
+            f"llama.cpp cannot load {path.name} (architecture {header.architecture!r}); see the log"
+        )
+    return model, header
+
+
+def refuse_too_large(name: str, size_bytes: int, memory_bytes: int) -> None:
+    """Raise LoadError for a file that is larger than the memory: it would swap without end."""
+    if size_bytes > memory_bytes:
+        raise LoadError(
+            f"{name} ({size_bytes / 1e9:.1f} GB) is larger than this machine's memory "
+            f"({memory_bytes / 1e9:.1f} GB): choose a smaller model or quantisation"
+        )
+
+
+def _memory_bytes() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().total)

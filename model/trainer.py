@@ -1,0 +1,325 @@
+"""Fine-tuning with LoRA and merging the adapter: TRL and PEFT behind two plain functions.
+
+An adapter is a folder with a manifest; a merged model is another. Both are made beside their place
+and renamed, so that a cut run leaves nothing that looks finished. Imports torch, so never part of
+the bot's process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model import chat_format, evaluate
+from model.profiles import Profile
+from model.tokenizers import TransformersTokenizer
+from storage import manifest
+from storage.errors import MynahError
+
+log = logging.getLogger(__name__)
+
+LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class TrainingError(MynahError):
+    """A training run that cannot start or go on; the sentence says what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: steps done of all, the last loss in nats a learned token, seconds so
+    far."""
+
+    step: int
+    steps: int
+    loss: float | None
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a run did. Losses are mean nats a learned token."""
+
+    steps: int
+    examples: int
+    examples_too_long: int
+    tokens: int
+    learned_tokens: int
+    seconds: float
+    validation_loss_before: float
+    validation_loss_after: float
+
+
+EncodedExample = tuple[list[int], list[bool]]
+
+
+def read_examples(path: Path, tokenizer: chat_format.Tokenizer) -> list[EncodedExample]:
+    """The examples of a JSONL file as token ids and learned flags, in the file's order.
+
+    Raises TrainingError where a line is not an example.
+    """
+    encoded = []
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                row = json.loads(text)
+                turns = chat_format.turns_from_json(row["turns"])
+                segments = chat_format.render_example(row["persona"], turns, row["reply"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise TrainingError(
+                    f"{path.name}, line {number} is not a training example ({error}). "
+                    "Prepare the dataset again with scripts/2_prepare_training_data.py."
+                ) from error
+            encoded.append(chat_format.encode(segments, tokenizer))
+    return encoded
+
+
+def choose_within_budget(
+    examples: Sequence[EncodedExample], profile: Profile
+) -> tuple[list[EncodedExample], int]:
+    """A seeded draw of examples that fit the profile's length and token budget, and how many were
+    too long."""
+    fitting = [e for e in examples if len(e[0]) <= profile.max_length]
+    random.Random(profile.seed).shuffle(fitting)
+    too_long = len(examples) - len(fitting)
+    if profile.max_tokens is None:
+        return fitting, too_long
+    budget = profile.max_tokens // max(profile.epochs, 1)
+    chosen: list[EncodedExample] = []
+    used = 0
+    for example in fitting:
+        if used + len(example[0]) > budget:
+            break
+        used += len(example[0])
+        chosen.append(example)
+    return chosen, too_long
+
+
+def train_adapter(
+    base_dir: Path,
+    dataset_dir: Path,
+    out_dir: Path,
+    profile: Profile,
+    *,
+    limit: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainingReport:
+    """Train a LoRA adapter on a dataset folder and leave it in `out_dir` with its manifest.
+
+    `limit` takes the first so many of the drawn examples. Raises TrainingError where the dataset is
+    empty, the run was stopped, or the loss is no number.
+    """
+    import torch
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
+    from trl import SFTConfig
+
+    started = time.monotonic()
+    hf_tokenizer = AutoTokenizer.from_pretrained(base_dir)
+    tokenizer = TransformersTokenizer(hf_tokenizer)
+    training = read_examples(dataset_dir / "training_data.jsonl", tokenizer)
+    validation = read_examples(dataset_dir / "validation_data.jsonl", tokenizer)
+    chosen, too_long = choose_within_budget(training, profile)
+    chosen = chosen[:limit]
+    if not chosen:
+        raise TrainingError(
+            "No training example fits: import more history, or prepare the dataset with a smaller "
+            f"--max_length than {profile.max_length} tokens."
+        )
+    held_out = [e for e in validation if len(e[0]) <= profile.max_length][:128]
+
+    use_cuda = torch.cuda.is_available()
+    model = AutoModelForCausalLM.from_pretrained(
+        base_dir, dtype=torch.bfloat16 if use_cuda else torch.float32
+    )
+    report_before = _validation_loss(model, held_out)
+
+    steps_an_epoch = math.ceil(len(chosen) / (profile.batch_size * profile.gradient_accumulation))
+    steps = steps_an_epoch * profile.epochs
+    with manifest.making(out_dir) as folder:
+        config = SFTConfig(
+            output_dir=str(folder / "trainer"),
+            num_train_epochs=profile.epochs,
+            per_device_train_batch_size=profile.batch_size,
+            gradient_accumulation_steps=profile.gradient_accumulation,
+            learning_rate=profile.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=max(1, round(steps * profile.warmup_share)),
+            weight_decay=profile.weight_decay,
+            max_length=profile.max_length,
+            seed=profile.seed,
+            logging_steps=5,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=not use_cuda,
+            bf16=use_cuda or _cpu_has_bf16(),
+            gradient_checkpointing=use_cuda,
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = _trainer_class()(
+            model=model,
+            args=config,
+            train_dataset=_as_dataset(chosen),
+            processing_class=hf_tokenizer,
+            peft_config=LoraConfig(
+                r=profile.lora_r,
+                lora_alpha=profile.lora_alpha,
+                lora_dropout=profile.lora_dropout,
+                target_modules=LINEAR_LAYERS,
+                task_type="CAUSAL_LM",
+            ),
+            callbacks=[_callback(started, on_progress, should_stop)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+        if trainer.state.global_step < steps:
+            raise TrainingError(
+                f"Training was stopped at step {trainer.state.global_step} of {steps}. "
+                "Start it again to train from the beginning of this step."
+            )
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        after = _validation_loss(trained, held_out)
+        if held_out and math.isnan(after):
+            raise TrainingError(
+                "The loss is no longer a number: train with a smaller --learning_rate."
+            )
+        trained.save_pretrained(folder)
+        _remove_tree(folder / "trainer")
+        report = TrainingReport(
+            steps=steps,
+            examples=len(chosen),
+            examples_too_long=too_long,
+            tokens=sum(len(e[0]) for e in chosen) * profile.epochs,
+            learned_tokens=sum(sum(e[1]) for e in chosen) * profile.epochs,
+            seconds=round(time.monotonic() - started, 1),
+            validation_loss_before=report_before,
+            validation_loss_after=after,
+        )
+        manifest.write_manifest(
+            folder,
+            kind="adapter",
+            config={
+                "profile": asdict(profile),
+                "limit": limit,
+                "base": base_dir.name,
+                "dataset": manifest.manifest_hash(dataset_dir),
+            },
+            counts=asdict(report),
+        )
+    return report
+
+
+def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
+    """Merge an adapter into its base, reloaded in 16 bits, as a Hugging Face folder with a
+    manifest."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    declared = AutoConfig.from_pretrained(base_dir).dtype
+    dtype = declared if declared in (torch.float16, torch.bfloat16) else torch.bfloat16
+    model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=dtype)
+    merged = PeftModel.from_pretrained(model, adapter_dir).merge_and_unload()
+    with manifest.making(out_dir) as folder:
+        merged.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(base_dir).save_pretrained(folder)
+        manifest.write_manifest(
+            folder,
+            kind="merged",
+            config={
+                "base": base_dir.name,
+                "adapter": manifest.manifest_hash(adapter_dir),
+                "dtype": str(dtype).removeprefix("torch."),
+            },
+            counts={"parameters": sum(p.numel() for p in merged.parameters())},
+        )
+
+
+def _as_dataset(examples: Sequence[EncodedExample]) -> Any:
+    """Columns input_ids and labels (-100 where nothing is learned), as TRL takes them
+    ready-made."""
+    from datasets import Dataset
+
+    return Dataset.from_dict(
+        {
+            "input_ids": [ids for ids, _ in examples],
+            "labels": [
+                [token if learned else -100 for token, learned in zip(ids, flags, strict=True)]
+                for ids, flags in examples
+            ],
+        }
+    )
+
+
+def _validation_loss(model: Any, examples: Sequence[EncodedExample]) -> float:
+    """Mean nats a learned token over `examples`; NaN where there are none."""
+    return evaluate.model_nll(model, examples).mean if examples else math.nan
+
+
+def _trainer_class() -> Any:
+    """TRL's trainer; without Triton (any processor, Windows, macOS) with the model's own loss.
+
+    TRL 1.15 computes the loss in a fused head that exists with Triton alone: elsewhere its
+    compute_loss ends in an AttributeError.
+    """
+    from transformers import Trainer
+    from trl import SFTTrainer
+    from trl.trainer import utils
+
+    if utils._ChunkedLogProbFunction is not None:
+        return SFTTrainer
+
+    class PlainLossTrainer(SFTTrainer):
+        """SFTTrainer with the loss of transformers' Trainer, from whole logits."""
+
+        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            return Trainer.compute_loss(self, *args, **kwargs)
+
+    return PlainLossTrainer
+
+
+def _callback(
+    started: float,
+    on_progress: Callable[[Progress], None] | None,
+    should_stop: Callable[[], bool],
+) -> Any:
+    from transformers import TrainerCallback
+
+    class Reporter(TrainerCallback):
+        """Hands the trainer's steps to our progress, and a wish to stop to the trainer."""
+
+        loss: float | None = None
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            self.loss = (logs or {}).get("loss", self.loss)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if on_progress is not None:
+                elapsed = time.monotonic() - started
+                on_progress(Progress(state.global_step, state.max_steps, self.loss, elapsed))
+            if should_stop():
+                control.should_training_stop = True
+
+    return Reporter()
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 itself; elsewhere autocasting only costs time."""
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

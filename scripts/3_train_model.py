@@ -1,0 +1,251 @@
+"""Fine-tunes a model on a prepared dataset, merges the adapter, exports a checked Q4_K_M GGUF,
+registers it.
+
+    python scripts/3_train_model.py --mode all
+
+Each mode is a stage whose result is a folder with a manifest; a stage that is done already is
+skipped:
+
+    sft      dataset -> adapter            models/checkpoints/NAME
+    merge    adapter -> merged model       models/finetuned/NAME/merged
+    export   merged model -> GGUF          models/finetuned/NAME/gguf, and a candidate in the
+    registry all      the three in order
+
+Deploy the result with scripts/6_manage_models.py deploy VERSION.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from model import forge, trainer
+from model.profiles import PROFILES, Profile
+from storage import manifest
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
+from storage.paths import DEMO_BASE_DIR, Home, find_home
+from storage.records import ModelVersion
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        result = run(arguments)
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Stages that were finished stay; start again to go on.", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(json.dumps(result))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> dict[str, object]:
+    """The asked stages, in order; returns what was made, for --json."""
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    home = arguments.home.ensure()
+    torch.set_num_threads(arguments.threads)
+    profile = chosen_profile(arguments)
+    base_dir = Path(arguments.base_model).expanduser().resolve()
+    dataset_dir = home.datasets / arguments.dataset
+    stages = forge.Run.at(home, arguments.name or arguments.dataset)
+    if arguments.output_dir:
+        out = Path(arguments.output_dir).expanduser().resolve()
+        stages = dataclasses.replace(stages, merged_dir=out / "merged", gguf_dir=out / "gguf")
+    if arguments.checkpoint:
+        stages = dataclasses.replace(
+            stages, adapter_dir=Path(arguments.checkpoint).expanduser().resolve()
+        )
+    if manifest.read_manifest(dataset_dir) is None:
+        raise trainer.TrainingError(
+            f'There is no dataset "{arguments.dataset}" in {home.datasets}: '
+            "run scripts/2_prepare_training_data.py first."
+        )
+    if not (base_dir / "config.json").is_file():
+        raise trainer.TrainingError(f"{base_dir} holds no model (no config.json there).")
+
+    started = time.monotonic()
+    seconds: dict[str, float] = {}
+
+    def timed(stage: str, what: str, make: Callable[[], bool]) -> None:
+        before = time.monotonic()
+        made = make()
+        seconds[stage] = round(time.monotonic() - before, 1)
+        note = f"{seconds[stage]} s" if made else "done before"
+        print(f"{what}: {note}", file=sys.stderr, flush=True)
+
+    if arguments.mode in ("sft", "all"):
+        may_train(home, dataset_dir)
+        timed(
+            "sft",
+            "Fine-tuning",
+            lambda: forge.train(
+                stages,
+                base_dir,
+                dataset_dir,
+                profile,
+                limit=arguments.limit,
+                on_progress=show_progress,
+            ),
+        )
+    if arguments.mode in ("merge", "all"):
+        timed("merge", "Merging the adapter", lambda: forge.merge(stages, base_dir))
+    version: ModelVersion | None = None
+    if arguments.mode in ("export", "all"):
+        timed(
+            "export",
+            "Converting, quantising, checking",
+            lambda: forge.export_gguf(stages, dataset_dir),
+        )
+        version = register(home, stages, base_dir, dataset_dir, profile)
+        print(f"Registered as {version.version_id}: {stages.gguf}", file=sys.stderr)
+    counts = {
+        folder.name: found.counts
+        for folder in (stages.adapter_dir, stages.merged_dir, stages.gguf_dir)
+        if (found := manifest.read_manifest(folder)) is not None
+    }
+    return {
+        "name": stages.name,
+        "version": version.version_id if version else None,
+        "gguf": str(stages.gguf) if version else None,
+        "seconds": seconds,
+        "total_s": round(time.monotonic() - started, 1),
+        "counts": counts,
+    }
+
+
+def may_train(home: Home, dataset_dir: Path) -> None:
+    """Raise the policy's sentence where the dataset holds content that nobody declared a ground
+    for."""
+    from data.consent import check_dataset_may_train
+
+    with Database.open(home.database, backups=home.backups) as database:
+        check_dataset_may_train(dataset_dir, database.declarations())
+
+
+def register(
+    home: Home, stages: forge.Run, base_dir: Path, dataset_dir: Path, profile: Profile
+) -> ModelVersion:
+    """The GGUF as a candidate in the registry; the version that has this very file where there is
+    one."""
+    found = manifest.read_manifest(stages.gguf_dir)
+    assert found is not None
+    file = found.files[stages.gguf.name]
+    with Database.open(home.database, backups=home.backups) as database:
+        registry = ModelRegistry(database, home)
+        for version in registry.list():
+            if version.sha256 == file.sha256:
+                return version
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(found.created_at_ms / 1000))
+        version = ModelVersion(
+            version_id=f"{stages.name}-{stamp}",
+            kind="tuned",
+            status="candidate",
+            gguf_path=home.relative(stages.gguf),
+            sha256=file.sha256,
+            size_bytes=file.size_bytes,
+            created_at_ms=found.created_at_ms,
+            base=base_dir.name,
+            dataset_sha256=manifest.manifest_hash(dataset_dir),
+            profile=profile.name,
+            parents=tuple(
+                v.version_id
+                for v in registry.list()
+                if v.base == base_dir.name and v.kind == "base"
+            ),
+        )
+        registry.register(version)
+        return version
+
+
+def chosen_profile(arguments: argparse.Namespace) -> Profile:
+    """The named profile with the numbers that flags override."""
+    overrides = {
+        "epochs": arguments.epochs,
+        "batch_size": arguments.batch_size,
+        "gradient_accumulation": arguments.gradient_accumulation,
+        "learning_rate": arguments.learning_rate,
+        "lora_r": arguments.lora_r,
+        "max_tokens": arguments.max_tokens,
+    }
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "lora_r" in given:
+        given["lora_alpha"] = 2 * given["lora_r"]
+    return dataclasses.replace(PROFILES[arguments.profile], **given)
+
+
+def show_progress(progress: trainer.Progress) -> None:
+    """One line that is rewritten on a terminal, and now and then a line of its own elsewhere."""
+    loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
+    rate = progress.elapsed_s / progress.step
+    left = rate * (progress.steps - progress.step)
+    text = f"Fine-tuning: step {progress.step} of {progress.steps}{loss}, about {left:.0f} s left"
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+        if progress.step == progress.steps:
+            print(file=sys.stderr)
+    elif progress.step % max(1, progress.steps // 10) == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """An argparse type: a number above zero."""
+
+    def parse(text: str) -> float:
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--home", type=find_home, default=None, help="home folder (else MYNAH_HOME, else here)")
+    add("--mode", choices=("sft", "merge", "export", "all"), default="all")
+    add("--dataset", default="default", help="name of a dataset that script 2 made")
+    add("--name", help="name of the run and its folders (default: the dataset's)")
+    add("--profile", choices=sorted(PROFILES), default="demo")
+    add("--base_model", default=str(DEMO_BASE_DIR), help="Hugging Face folder of the base model")
+    add("--checkpoint", help="adapter folder to merge (default: the run's own)")
+    add("--output_dir", help="where merged model and GGUF go (default: models/finetuned/NAME)")
+    add("--epochs", type=positive(int))
+    add("--batch_size", type=positive(int), help="sequences a forward pass")
+    add("--gradient_accumulation", type=positive(int))
+    add("--learning_rate", type=positive(float))
+    add("--lora_r", type=positive(int), help="rank; alpha is twice it")
+    add("--max_tokens", type=positive(int), help="token budget of the whole run")
+    add("--limit", type=positive(int), help="train on so many examples only")
+    add("--threads", type=positive(int), default=1, help="torch threads")
+    add("--json", action="store_true", help="one object with all figures on the last line")
+    arguments = parser.parse_args()
+    arguments.home = arguments.home or find_home()
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

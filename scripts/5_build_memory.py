@@ -1,0 +1,168 @@
+"""Builds the memory: a vector for every message that may be recalled, the newest first.
+
+    python scripts/5_build_memory.py                     all that has none yet
+    python scripts/5_build_memory.py --limit 2000        at most so many this time
+
+Start it again at any time: it goes on where it was. Ctrl-C or SIGTERM end it after the batch it is
+in. Vectors of messages that may not be recalled any more (deleted, author excluded) are taken out.
+The embedder (all-MiniLM-L6-v2 as GGUF) is made first where it is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from filelock import FileLock, Timeout
+
+from data.memory import MemoryBuild, MemoryProgress, build_memory
+from model.embedder import Embedder, ready_embedder
+from storage.database import Database
+from storage.errors import MynahError
+from storage.manifest import sha256_file, write_text_atomically
+from storage.paths import Home, find_home
+from storage.vectordb import VectorIndex
+
+BUILT_WITH = "embedder.sha256"
+"""Beside the vectors: which embedder made them. Another one's do not compare."""
+
+
+class BuildError(MynahError):
+    """The memory cannot be built now."""
+
+
+def main() -> int:
+    arguments = parse_arguments(sys.argv[1:])
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        report = run(arguments, stop)
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(json.dumps(report))
+    return 0
+
+
+def parse_arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    parser.add_argument(
+        "--first", type=int, default=2000, metavar="N",
+        help="say when the newest N can be recalled (default: 2000)",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=int, metavar="N", help="embed at most N lines this time")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N",
+        help="threads to compute with; 0: one a physical core (default: 1, a bot may be running)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="end with one JSON object of figures")
+    return parser.parse_args(given)
+
+
+def run(arguments: argparse.Namespace, stop: threading.Event) -> dict[str, object]:
+    """Build under the home's lock; what `--json` prints."""
+    home = find_home(arguments.home).ensure()
+    try:
+        with FileLock(home.data_storage / "embeddings.lock", timeout=0):
+            build = _build(home, arguments, stop)
+    except Timeout:
+        raise BuildError(
+            f"the memory of {home.root} is being built by another process already: let it finish"
+        ) from None
+    say(_summary(build))
+    return {
+        "index": str(home.embeddings),
+        "recallable": build.recallable,
+        "had": build.had,
+        "added": build.added,
+        "removed": build.removed,
+        "left": build.left,
+        "seconds": round(build.seconds, 2),
+        "stopped": build.stopped,
+    }
+
+
+def _build(home: Home, arguments: argparse.Namespace, stop: threading.Event) -> MemoryBuild:
+    gguf = ready_embedder(home)
+    with (
+        Database.open(home.database, backups=home.backups) as db,
+        Embedder.load(gguf, threads=arguments.threads) as embedder,
+    ):
+        index = VectorIndex(home.embeddings, embedder.dimensions)
+        _start_over_if_changed(index, gguf)
+        return build_memory(
+            db,
+            index,
+            embedder,
+            limit=arguments.limit,
+            on_progress=Announcer(arguments.first),
+            should_stop=stop.is_set,
+        )
+
+
+def _start_over_if_changed(index: VectorIndex, gguf: Path) -> None:
+    """Vectors of another embedder go: they do not compare with this one's."""
+    marker = index.folder / BUILT_WITH
+    current = sha256_file(gguf)
+    before = marker.read_text(encoding="utf-8") if marker.is_file() else ""
+    if before and before != current:
+        say("The embedder is another one than before: the memory is built anew.")
+        index.delete(index.ids())
+        index.compact()
+    if before != current:
+        write_text_atomically(marker, current)
+
+
+class Announcer:
+    """Progress on stderr: a line at the newest `first`, and one every few seconds."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._next = 0
+
+    def __call__(self, progress: MemoryProgress) -> None:
+        if self._first and progress.done >= min(self._first, progress.wanted):
+            say(f"The newest {progress.done:,} lines can be recalled now.")
+            self._first = 0
+        if progress.done >= self._next or progress.done == progress.wanted:
+            self._next = progress.done + max(1, int(progress.lines_per_s * 5))
+            say(
+                f"{progress.done:,} of {progress.wanted:,} lines, "
+                f"{progress.lines_per_s:,.0f} a second, {_duration(progress.left_s)} left"
+            )
+
+
+def _summary(build: MemoryBuild) -> str:
+    removed = f", {build.removed:,} taken out" if build.removed else ""
+    state = "Stopped" if build.stopped else "Done"
+    left = f"; {build.left:,} to go: start it again" if build.left else ""
+    return (
+        f"{state}: {build.added:,} lines added{removed} in {_duration(build.seconds)}, "
+        f"{build.had + build.added:,} of {build.recallable:,} can be recalled by meaning{left}."
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
