@@ -1,0 +1,111 @@
+"""Puts a local pipeline together from what a home holds: settings, engine, memory, platform.
+
+The one place where the parts are chosen; everything else is handed what it needs. The Discord
+process will be put together in `bot/main.py` from the same functions. Blocking (a model is loaded):
+call before the event loop runs, or from a worker thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bot.pipeline import Pipeline
+from bot.platforms.local import PLAYGROUND_GUILD_ID, LocalPlatform
+from bot.recall import Recall
+from model.embedder import Embedder, find_embedder
+from model.inference import Engine
+from storage.database import Database
+from storage.errors import MynahError
+from storage.paths import Home
+from storage.settings import Settings, load
+
+log = logging.getLogger(__name__)
+
+NAMELESS_SERVER = "this server"
+
+
+@contextmanager
+def open_pipeline(
+    home: Home,
+    database: Database,
+    gguf: Path,
+    *,
+    label: str = "playground",
+    number: int = 0,
+    recall: Recall | None = None,
+    settings: Settings | None = None,
+    chance: random.Random | None = None,
+) -> Iterator[Pipeline]:
+    """A pipeline for one person at a prompt, its transcript fresh; closes its engine at the end.
+
+    Pipelines open at the same time on one home need different `number`s; share a `recall` between
+    them (default: one of its own). `settings` default to the stored ones.
+
+    Raises GgufError or LoadError where the model cannot be loaded.
+    """
+    with ExitStack() as stack:
+        settings = settings or stored_settings(database)
+        engine = stack.enter_context(
+            Engine.load(
+                gguf,
+                context_tokens=settings.whole("context_tokens"),
+                threads=settings.whole("threads"),
+            )
+        )
+        recall = recall or stack.enter_context(open_recall(home, database, settings))
+        platform = LocalPlatform(server=community_name(database), label=label, number=number)
+        yield Pipeline(
+            database=database,
+            engine=engine,
+            recall=recall,
+            platform=platform,
+            settings=settings,
+            chance=chance,
+            transcript_since_ms=platform.started_ms,
+        )
+
+
+@contextmanager
+def open_recall(home: Home, database: Database, settings: Settings) -> Iterator[Recall]:
+    """The home's memory: with vectors where an embedder and an index are there, else by full text.
+
+    A memory that cannot be opened is logged and done without.
+    """
+    with ExitStack() as stack:
+        recall = Recall(database)
+        found = find_embedder(home) if home.embeddings.is_dir() else None
+        if found is not None and settings.switch("recall_enabled"):
+            try:
+                from storage.vectordb import VectorIndex  # LanceDB: half a second to import
+
+                embedder = stack.enter_context(
+                    Embedder.load(found, threads=settings.whole("threads"))
+                )
+                index = VectorIndex(home.embeddings, embedder.dimensions)
+                recall = Recall(database, index=index, embedder=embedder)
+            except (MynahError, OSError) as error:
+                log.warning("The memory's vectors are not used. %s", error)
+        yield recall
+
+
+def stored_settings(database: Database) -> Settings:
+    """The settings as they are stored; what could not be used is logged."""
+    settings, warnings = load(database.config_rows())
+    for warning in warnings:
+        log.warning("%s", warning)
+    return settings
+
+
+def community_name(database: Database) -> str:
+    """The server that most of the imported channels are of."""
+    names = Counter(
+        channel.guild_name
+        for channel in database.channels()
+        if channel.guild_id != PLAYGROUND_GUILD_ID and channel.guild_name.strip()
+    )
+    return min(names, key=lambda name: (-names[name], name)) if names else NAMELESS_SERVER

@@ -1,0 +1,77 @@
+"""Decides whether a message is answered: a pure function of message, facts and one draw of chance.
+
+It calls no model. Relevance, cooldowns and quiet hours will be further rules in the same order:
+what forbids first, then what asks for an answer, then chance.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bot.messages import IncomingMessage, Reply, ReplyReason, Silent, SilentReason, Verdict
+from storage.records import MessageKind
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the verdict needs to know beside the message itself."""
+
+    own_id: int
+    persona_name: str
+    response_rate: float
+    """0.0-1.0: the share of messages not addressed to the persona that it answers."""
+    channel_is_allowed: bool = True
+    author_is_excluded: bool = False
+
+
+def may_read(message: IncomingMessage, facts: Facts) -> bool:
+    """Whether the message may be kept in the channel's transcript at all."""
+    return _forbids_reading(message, facts) is None
+
+
+def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
+    """The verdict. `draw` is uniform in [0, 1): a rate of 0.0 never speaks, one of 1.0 always."""
+    forbidden = _forbids_reading(message, facts)
+    if forbidden is not None:
+        return Silent(forbidden)
+    if message.author.is_bot:
+        return Silent(SilentReason.BOT)
+    addressed = _addressed(message, facts)
+    if addressed is not None:
+        return Reply(addressed)
+    rate = f"{facts.response_rate:g}"
+    if draw < facts.response_rate:
+        return Reply(ReplyReason.CHANCE, rate)
+    return Silent(SilentReason.NO_CHANCE, rate)
+
+
+def _forbids_reading(message: IncomingMessage, facts: Facts) -> SilentReason | None:
+    if message.record.author_id == facts.own_id:
+        return SilentReason.OWN
+    if not facts.channel_is_allowed:
+        return SilentReason.NOT_ALLOWED
+    if facts.author_is_excluded:
+        return SilentReason.EXCLUDED
+    if message.record.kind is MessageKind.SYSTEM or not message.text.strip():
+        return SilentReason.NOTHING_SAID
+    return None
+
+
+def _addressed(message: IncomingMessage, facts: Facts) -> ReplyReason | None:
+    if message.is_playground:
+        return ReplyReason.PLAYGROUND
+    if message.mentions_persona:
+        return ReplyReason.MENTIONED
+    if message.answers_persona:
+        return ReplyReason.ANSWERED
+    if _names(message.text, facts.persona_name):
+        return ReplyReason.NAMED
+    return None
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether the text holds the name as a word of its own, in any case."""
+    if not name.strip():
+        return False
+    return re.search(rf"(?<!\w){re.escape(name.strip())}(?!\w)", text, re.IGNORECASE) is not None

@@ -1,0 +1,35 @@
+"""Generates a draft: asks the engine, which computes in its own thread, as the settings say."""
+
+from __future__ import annotations
+
+from bot.messages import Draft, Prompt
+from model.chat_format import CHATML, clean_name
+from model.inference import Engine, Sampling
+from storage.settings import Settings
+
+
+async def generate(engine: Engine, prompt: Prompt, settings: Settings, seed: int) -> Draft:
+    """One draft. It ends at the end of the turn, or where somebody else's line would begin.
+
+    Raises EngineError; the event loop is free meanwhile.
+    """
+    made = await engine.generate(
+        prompt.ids,
+        sampling=sampling(settings, seed),
+        stop_ids=[engine.tokenizer.control_id(CHATML.end)],
+        stop_texts=[f"\n{clean_name(name)}:" for name in prompt.names],
+    )
+    return Draft(made.text, seed, made.evaluated_tokens, made.reply_tokens)
+
+
+def sampling(settings: Settings, seed: int) -> Sampling:
+    """How the settings want words chosen."""
+    return Sampling(
+        temperature=settings.number("temperature"),
+        top_p=settings.number("top_p"),
+        top_k=settings.whole("top_k"),
+        min_p=settings.number("min_p"),
+        repeat_penalty=settings.number("repeat_penalty"),
+        max_tokens=settings.whole("max_reply_tokens"),
+        seed=seed,
+    )

@@ -1,0 +1,53 @@
+"""Learns from a reply that went out: it joins the transcript, the history and the statistics.
+
+What the community does with it (reactions, answers, deletions) will become its score here.
+Blocking: call from a worker thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.messages import Feedback, IncomingMessage, SentReply
+from bot.transcript import role_of
+from model.chat_format import Own
+from storage.records import MessageKind, MessageRecord, Origin
+
+if TYPE_CHECKING:
+    from storage.database import Database
+
+
+def learn(
+    database: Database,
+    sent: SentReply,
+    asked: IncomingMessage,
+    *,
+    own_id: int,
+    own_name: str,
+    origin: Origin,
+    reply_tokens: int,
+    full_s: float,
+) -> Feedback:
+    """Record the reply and what it took: `full_s` seconds from the message's arrival on."""
+    database.upsert_messages([_record(sent, own_id=own_id, origin=origin)])
+    own = Own(sent.text)
+    database.append_context(
+        sent.channel_id, role_of(own), own_name, sent.text, sent.sent_at_ms, sent.message_id
+    )
+    counted = (("reply", 1.0), ("reply_s", full_s), ("reply_tokens", float(reply_tokens)))
+    for name, value in counted:
+        database.add_statistic(name, value, sent.sent_at_ms)
+    return Feedback(sent.message_id, asked.message_id, sent.sent_at_ms, counted)
+
+
+def _record(sent: SentReply, *, own_id: int, origin: Origin) -> MessageRecord:
+    return MessageRecord(
+        message_id=sent.message_id,
+        channel_id=sent.channel_id,
+        author_id=own_id,
+        content=sent.text,
+        created_at_ms=sent.sent_at_ms,
+        origin=origin,
+        kind=MessageKind.REPLY,
+        reply_to_id=sent.reply_to_id,
+    )

@@ -1,0 +1,238 @@
+"""The frozen values that the live flow passes from stage to stage; none is a platform's own.
+
+IncomingMessage -> Verdict -> Memories -> Prompt -> Draft -> SentReply -> Feedback, and the `Trace`
+that keeps them for "why did you speak?". What is stored is `storage.records`; what is rendered is
+`model.chat_format`. Times of day are milliseconds since 1970 in UTC (`_ms`), durations seconds
+(`_s`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from model.chat_format import Note, Turn
+from storage.records import ChannelRecord, MemberRecord, MessageRecord
+
+
+@dataclass(frozen=True)
+class IncomingMessage:
+    """One message as a platform handed it over, already in our own words."""
+
+    record: MessageRecord
+    author: MemberRecord
+    channel: ChannelRecord
+    mentions_persona: bool = False
+    """Whether it mentions the bot's account."""
+    answers_persona: bool = False
+    """Whether it is a reply to a message of the bot's account."""
+    is_playground: bool = False
+    """Whether somebody tries the bot out alone: always answered."""
+
+    @property
+    def message_id(self) -> int:
+        return self.record.message_id
+
+    @property
+    def channel_id(self) -> int:
+        return self.record.channel_id
+
+    @property
+    def text(self) -> str:
+        return self.record.content
+
+
+class ReplyReason(Enum):
+    """Why a message is answered, each a sentence for people."""
+
+    PLAYGROUND = "asked in the playground"
+    MENTIONED = "you mentioned it"
+    ANSWERED = "you replied to it"
+    NAMED = "addressed by name"
+    CHANCE = "chance, at the response rate"
+
+
+class SilentReason(Enum):
+    """Why a message is not answered, each a sentence for people."""
+
+    OWN = "own message"
+    BOT = "a bot spoke"
+    NOT_ALLOWED = "channel not on the allow-list"
+    EXCLUDED = "author excluded"
+    NOTHING_SAID = "nothing was said: a system notice or a message without words"
+    NO_CHANCE = "not addressed, and chance said no at the response rate"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The verdict to answer."""
+
+    reason: ReplyReason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return _sentence("reply", self.reason.value, self.detail)
+
+
+@dataclass(frozen=True)
+class Silent:
+    """The verdict to say nothing."""
+
+    reason: SilentReason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return _sentence("silent", self.reason.value, self.detail)
+
+
+Verdict = Reply | Silent
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One earlier message that was found for the message at hand."""
+
+    message_id: int
+    note: Note
+    score: float
+    """Higher is nearer; comparable within one search alone."""
+
+
+@dataclass(frozen=True)
+class Memories:
+    """What was recalled, best first. `found_by` says which ways of searching had a part."""
+
+    items: tuple[Memory, ...] = ()
+    found_by: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        return tuple(memory.note for memory in self.items)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """All that the engine is asked with: tokens, and what they were made from."""
+
+    ids: tuple[int, ...]
+    persona: str
+    turns: tuple[Turn, ...]
+    names: tuple[str, ...]
+    """Everyone but the persona who speaks in `turns`, in order of appearance."""
+    dropped: int = 0
+    """How many of the oldest turns were left out to make room."""
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the model wrote, before anybody may see it."""
+
+    text: str
+    seed: int
+    evaluated_tokens: int
+    """Prompt tokens that were computed; the others stood in the engine's cache."""
+    reply_tokens: int
+
+
+class RefusedBecause(Enum):
+    """Why guard lets nothing of a draft out, each a sentence for people."""
+
+    EMPTY = "nothing of its own was left"
+    ECHO = "it only repeated the message that it answers"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Guard lets this text out. `changes` names what was done to the draft."""
+
+    text: str
+    changes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "allowed" + (f", {', '.join(self.changes)}" if self.changes else "")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Guard lets nothing out."""
+
+    reason: RefusedBecause
+
+    def __str__(self) -> str:
+        return f"refused: {self.reason.value}"
+
+
+GuardVerdict = Allowed | Refused
+
+
+@dataclass(frozen=True)
+class SentReply:
+    """A reply that a platform has accepted."""
+
+    message_id: int
+    channel_id: int
+    text: str
+    sent_at_ms: int
+    reply_to_id: int
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What was recorded about a reply. Reactions, answers and deletions will add their score."""
+
+    reply_id: int
+    asked_id: int
+    recorded_at_ms: int
+    counted: tuple[tuple[str, float], ...]
+    """Names and values as they went into the statistics."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How one message was handled; answers "why did you speak?" and "why so slow?"."""
+
+    message_id: int
+    channel_id: int
+    verdict: Verdict
+    notes: tuple[Note, ...] = ()
+    found_by: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    evaluated_tokens: int = 0
+    """Over all attempts, as `reply_tokens`."""
+    reply_tokens: int = 0
+    attempts: int = 0
+    guard: GuardVerdict | None = None
+    sent: SentReply | None = None
+    feedback: Feedback | None = None
+    model_sha256: str = ""
+    timings_s: tuple[tuple[str, float], ...] = ()
+    """Seconds of each stage, in the order in which they ran."""
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from the message's arrival to the end of its handling."""
+        return sum(seconds for _, seconds in self.timings_s)
+
+    def explain(self) -> str:
+        """The trace as a few lines for people."""
+        lines = [f"verdict: {self.verdict}"]
+        lines += [f"recalled: {note.text}" for note in self.notes]
+        if self.attempts:
+            lines.append(
+                f"tokens: {self.prompt_tokens} in the prompt, {self.evaluated_tokens} evaluated, "
+                f"{self.reply_tokens} written in {self.attempts} attempt(s)"
+            )
+        if self.guard is not None:
+            lines.append(f"guard: {self.guard}")
+        lines.append("seconds: " + ", ".join(f"{name} {s:.3f}" for name, s in self.timings_s))
+        if self.model_sha256:
+            lines.append(f"model: sha256 {self.model_sha256}")
+        return "\n".join(lines)
+
+
+def _sentence(verdict: str, reason: str, detail: str) -> str:
+    return f"{verdict}: {reason}" + (f" ({detail})" if detail else "")

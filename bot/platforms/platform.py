@@ -1,0 +1,49 @@
+"""What the bot needs of a place where people talk: Discord, a terminal, the playground.
+
+A platform turns its own objects into `IncomingMessage` at the door; none of them goes further in.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.errors import MynahError
+from storage.records import Origin
+
+
+class DeliveryError(MynahError):
+    """A platform did not take a message."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a platform says about a message that it took."""
+
+    message_id: int
+    sent_at_ms: int
+
+
+def wall_clock_ms() -> int:
+    """Now, in milliseconds since 1970 in UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Platform(Protocol):
+    """One place where people talk. Called from the event loop's thread."""
+
+    @property
+    def own_id(self) -> int:
+        """The member id of the bot's own account here."""
+
+    @property
+    def origin(self) -> Origin:
+        """What is recorded as the origin of messages sent here."""
+
+    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+        """Send one message of at most 2,000 characters. Raises DeliveryError if it is not taken."""
+
+    def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
+        """Shows others that a reply is being written, for as long as the context lasts."""

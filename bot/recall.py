@@ -1,0 +1,144 @@
+"""Recalls what was said before that bears on a message: full text and vectors, scores fused.
+
+Vectors serve only where an index and an embedder are handed in; full text alone works too.
+Blocking: call `embed` on the engine's worker, `find` from any other thread.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bot.messages import IncomingMessage, Memories, Memory
+from data.memory import MIN_WORDS, may_be_recalled
+from data.notes import memory_note
+from model.chat_format import Note
+from storage.records import MemberRecord, MessageRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from model.embedder import Embedder
+    from storage.database import Database
+    from storage.vectordb import VectorIndex
+
+CANDIDATES = 24
+"""How many messages each way of searching may propose."""
+
+MIN_COSINE = 0.45
+"""Below this two lines are about different things (all-MiniLM-L6-v2 on chat lines)."""
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+# Words that match everything and mean nothing in a search; those of three letters and fewer too.
+_COMMON = frozenset(
+    """about after again also always anyone back because been before being could does doing done
+    dont don't down ever every everyone from gonna good gets going have haven't here hello it's just
+    know like made make many more most much never only other over really right said same should
+    some someone something still than thanks that that's them then there these they they're thing
+    things think this those time today very want wanna well were what what's when where which while
+    will with without would yeah your you're""".split()
+)
+
+
+class Recall:
+    """Finds earlier messages for one home. Holds what it searches; knows no channel's state."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        index: VectorIndex | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        """Vectors are searched only where both `index` and `embedder` are given."""
+        self._database = database
+        self._vectors = (index, embedder) if index is not None and embedder is not None else None
+
+    def embed(self, text: str) -> NDArray[np.float32] | None:
+        """The vector to search with; None where vectors cannot serve. On the engine's worker."""
+        if self._vectors is None or len(_WORD.findall(text)) < MIN_WORDS:
+            return None
+        vector: NDArray[np.float32] = self._vectors[1].embed([text])[0]
+        return vector
+
+    def find(
+        self,
+        message: IncomingMessage,
+        vector: NDArray[np.float32] | None,
+        *,
+        limit: int,
+        in_view: Collection[int],
+        said: Collection[str],
+    ) -> Memories:
+        """At most `limit` memories for the message, best first.
+
+        `in_view` are the messages that the transcript holds already, `said` its texts: neither is
+        recalled again. What may be recalled at all is `data.memory.may_be_recalled`.
+        """
+        if limit <= 0:
+            return Memories()
+        by_text, by_vector = self._by_text(message.text), self._by_vector(vector)
+        scores = fuse([by_text, by_vector])
+        shown = set(in_view) | {message.message_id}
+        found = self._database.messages_by_id([i for i in scores if i not in shown])
+        people = {member.member_id: member for member in self._database.members()}
+        may_be_seen = {c.channel_id for c in self._database.channels() if c.is_allowed}
+        taken = {_folded(text) for text in (*said, message.text)}
+        items: list[Memory] = []
+        for record in sorted(found, key=lambda r: scores[r.message_id], reverse=True):
+            author = people.get(record.author_id)
+            if author is None or not may_be_recalled(record, author, may_be_seen):
+                continue
+            if _folded(record.content) in taken:
+                continue
+            taken.add(_folded(record.content))
+            items.append(
+                Memory(record.message_id, _note(author, record), scores[record.message_id])
+            )
+            if len(items) == limit:
+                break
+        ways = [("full text", by_text), ("vectors", by_vector)]
+        return Memories(tuple(items), tuple(name for name, scored in ways if scored))
+
+    def _by_text(self, text: str) -> dict[int, float]:
+        """Scores by BM25, higher is better."""
+        words = content_words(text)
+        return dict(self._database.search_text(" ".join(words), CANDIDATES)) if words else {}
+
+    def _by_vector(self, vector: NDArray[np.float32] | None) -> dict[int, float]:
+        """Cosines of the nearest messages."""
+        if self._vectors is None or vector is None:
+            return {}
+        found = self._vectors[0].search(vector, CANDIDATES)
+        return {message_id: cosine for message_id, cosine in found if cosine >= MIN_COSINE}
+
+
+def fuse(ways: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Each message's standardised scores, summed; a way that missed it gives its lowest."""
+    total: dict[int, float] = {message_id: 0.0 for way in ways for message_id in way}
+    for way in ways:
+        if not way:
+            continue
+        mean = statistics.fmean(way.values())
+        spread = statistics.pstdev(way.values()) or 1.0
+        lowest = min(way.values())
+        for message_id in total:
+            total[message_id] += (way.get(message_id, lowest) - mean) / spread
+    return total
+
+
+def content_words(text: str) -> list[str]:
+    """The words worth searching for, none twice, in their order."""
+    words = (word.casefold() for word in _WORD.findall(text.replace("’", "'")))
+    return list(dict.fromkeys(w for w in words if len(w) > 3 and w not in _COMMON))
+
+
+def _note(author: MemberRecord, record: MessageRecord) -> Note:
+    return Note(memory_note(author.nickname, record.created_at_ms, record.content))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,82 @@
+"""A channel's transcript: append-only lines as the model is shown them, each with its message.
+
+`read_along` holds one per active channel and mirrors each line in the table `conversation_context`,
+so that a restarted bot goes on where it was. Frozen values; any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from model.chat_format import Note, Own, Said, Turn
+
+MAX_LINES = 1_000
+"""Above this the older half goes, so that a channel nobody asks anything in stays small."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One turn and the id of its message (None for a note)."""
+
+    turn: Turn
+    message_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Lines, oldest first."""
+
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        return tuple(line.turn for line in self.lines)
+
+    @property
+    def message_ids(self) -> frozenset[int]:
+        return frozenset(line.message_id for line in self.lines if line.message_id is not None)
+
+    def has(self, message_id: int) -> bool:
+        return any(line.message_id == message_id for line in self.lines)
+
+    def appended(self, lines: Iterable[Line]) -> Transcript:
+        """With the lines at its end, and halved where it would grow past `MAX_LINES`."""
+        grown = Transcript((*self.lines, *lines))
+        return grown.without_oldest(MAX_LINES // 2) if len(grown.lines) > MAX_LINES else grown
+
+    def recalled(self, notes: Iterable[Line]) -> Transcript:
+        """With notes for the newest line: they stand before it, as in a training example."""
+        return Transcript((*self.lines[:-1], *notes, *self.lines[-1:]))
+
+    def without_oldest(self, count: int) -> Transcript:
+        """Without its `count` oldest lines."""
+        return Transcript(self.lines[count:]) if count else self
+
+
+def names_in(turns: Iterable[Turn]) -> tuple[str, ...]:
+    """Everyone but the persona who speaks, in order of appearance, none twice."""
+    return tuple(dict.fromkeys(turn.name for turn in turns if isinstance(turn, Said)))
+
+
+def role_of(turn: Turn) -> str:
+    """How the table names a turn: said, own or note."""
+    match turn:
+        case Said():
+            return "said"
+        case Own():
+            return "own"
+        case Note():
+            return "note"
+
+
+def turn_from(role: str, name: str, text: str) -> Turn:
+    """The inverse of `role_of`, for a row of the table. Raises ValueError on an unknown role."""
+    match role:
+        case "said":
+            return Said(name, text)
+        case "own":
+            return Own(text)
+        case "note":
+            return Note(text)
+    raise ValueError(f"conversation_context holds an unknown role: {role!r}")

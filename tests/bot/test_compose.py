@@ -1,0 +1,84 @@
+"""compose: prompts fit, keep their newest lines, and grow without moving until they are halved."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bot.compose import MARGIN_TOKENS, NoRoomError, compose, persona_text
+from bot.messages import Prompt
+from model.chat_format import Note, Own, Said, Turn, encode, render, render_ask
+from tests.bot.scene import ByteTokenizer
+
+TOKENS = ByteTokenizer()
+PERSONA = "You are Mynah."
+
+
+def composed(turns: list[Turn], context: int = 600, reply: int = 100) -> Prompt:
+    return compose(PERSONA, turns, TOKENS, context_tokens=context, max_reply_tokens=reply)
+
+
+def test_a_short_transcript_is_rendered_whole() -> None:
+    turns: list[Turn] = [Said("mira", "hi"), Own("yo"), Said("Bob", "raid?"), Note("mira said no")]
+    prompt = composed(turns)
+    assert list(prompt.ids) == encode(render_ask(PERSONA, turns), TOKENS)[0]
+    assert prompt.turns == tuple(turns)
+    assert prompt.names == ("mira", "Bob")
+    assert prompt.dropped == 0
+    assert prompt.tokens == len(prompt.ids)
+
+
+def test_later_prompts_begin_with_the_earlier_ones_until_halved() -> None:
+    chance = random.Random(5)
+    turns: list[Turn] = []
+    before: Prompt | None = None
+    halvings = 0
+    for number in range(300):
+        if chance.random() < 0.2:
+            turns.append(Note("mira on 3 May 2025: 'y'"))
+        turns.append(Said(f"member{number % 5}", "x" * chance.randint(1, 60)))
+        prompt = composed(turns, context=1600)
+        assert prompt.tokens <= 1600 - 100 - MARGIN_TOKENS
+        assert prompt.turns == tuple(turns[prompt.dropped :])
+        if prompt.dropped:
+            halvings += 1
+            assert prompt.tokens <= 900
+        elif before is not None:
+            # All that was said before stands where it stood; only the asking end is new.
+            shared = encode(render(PERSONA, before.turns), TOKENS)[0]
+            assert list(prompt.ids[: len(shared)]) == shared
+        turns = turns[prompt.dropped :]
+        if chance.random() < 0.5:
+            turns.append(Own("z" * chance.randint(1, 30)))
+            # The whole prompt, the header of the own turn too, begins the next one.
+            longer = composed([*turns, Said("mira", "ok")], context=10_000)
+            assert longer.ids[: prompt.tokens] == prompt.ids
+        before = Prompt(prompt.ids, PERSONA, tuple(turns), prompt.names)
+    assert 5 <= halvings <= 60  # by halves, not one line at a time
+
+
+def test_a_message_longer_than_the_room_is_shortened() -> None:
+    prompt = composed([Said("bob", "old"), Note("n" * 100), Said("mira", "ä" * 4000)])
+    assert prompt.tokens <= 600 - 100 - MARGIN_TOKENS
+    assert isinstance(prompt.turns[0], Said)
+    assert prompt.turns[0].text.startswith("äää")
+    assert prompt.tokens > 400
+
+
+def test_a_note_stays_with_its_message_while_there_is_room() -> None:
+    turns: list[Turn] = [Said("mira", "x" * 50) for _ in range(20)]
+    turns += [Note("z" * 100), Said("bob", "y" * 250)]
+    assert composed(turns).turns == (turns[-2], turns[-1])
+
+
+def test_a_persona_that_fills_the_context_is_refused_with_the_remedy() -> None:
+    with pytest.raises(NoRoomError, match="shorten the persona"):
+        compose("p" * 900, [Said("mira", "hi")], TOKENS, context_tokens=512, max_reply_tokens=50)
+    with pytest.raises(NoRoomError):
+        compose("p" * 900, [], TOKENS, context_tokens=512, max_reply_tokens=50)
+
+
+def test_other_braces_of_a_persona_stay() -> None:
+    text = persona_text("{name} of {server} says {} and {x}", name="Mynah", server="The Lantern")
+    assert text == "Mynah of The Lantern says {} and {x}"

@@ -1,0 +1,69 @@
+"""decide: the table of verdicts, each with its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.decide import Facts, decide, may_read
+from bot.messages import IncomingMessage, Reply, ReplyReason, Silent, SilentReason, Verdict
+from storage.records import MemberRecord, MessageKind
+from tests.bot.scene import OWN_ID, ROBOT, incoming
+
+FACTS = Facts(own_id=OWN_ID, persona_name="Mynah", response_rate=0.05)
+OWN = MemberRecord(OWN_ID, "mynah", "Mynah", is_bot=True)
+
+
+@pytest.mark.parametrize(
+    ("message", "facts", "draw", "expected"),
+    [
+        (incoming("hi all"), FACTS, 0.9, Silent(SilentReason.NO_CHANCE, "0.05")),
+        (incoming("hi all"), FACTS, 0.01, Reply(ReplyReason.CHANCE, "0.05")),
+        (incoming("hi", mentions=True), FACTS, 0.9, Reply(ReplyReason.MENTIONED)),
+        (incoming("hi", answers=True), FACTS, 0.9, Reply(ReplyReason.ANSWERED)),
+        (incoming("hi", playground=True), FACTS, 0.9, Reply(ReplyReason.PLAYGROUND)),
+        (incoming("what say you, MYNAH?"), FACTS, 0.9, Reply(ReplyReason.NAMED)),
+        (incoming("mynahs are birds"), FACTS, 0.9, Silent(SilentReason.NO_CHANCE, "0.05")),
+        (incoming("Mynah!", author=OWN), FACTS, 0.0, Silent(SilentReason.OWN)),
+        (incoming("Mynah!", author=ROBOT), FACTS, 0.0, Silent(SilentReason.BOT)),
+        (incoming("   ", mentions=True), FACTS, 0.0, Silent(SilentReason.NOTHING_SAID)),
+        (
+            incoming("Mynah joined", kind=MessageKind.SYSTEM),
+            FACTS,
+            0.0,
+            Silent(SilentReason.NOTHING_SAID),
+        ),
+        (
+            incoming("Mynah?"),
+            Facts(OWN_ID, "Mynah", 1.0, channel_is_allowed=False),
+            0.0,
+            Silent(SilentReason.NOT_ALLOWED),
+        ),
+        (
+            incoming("Mynah?", mentions=True),
+            Facts(OWN_ID, "Mynah", 1.0, author_is_excluded=True),
+            0.0,
+            Silent(SilentReason.EXCLUDED),
+        ),
+    ],
+)
+def test_table(message: IncomingMessage, facts: Facts, draw: float, expected: Verdict) -> None:
+    assert decide(message, facts, draw) == expected
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.5, 0.999999])
+def test_rate_zero_never_and_rate_one_always(draw: float) -> None:
+    never, always = Facts(OWN_ID, "Mynah", 0.0), Facts(OWN_ID, "Mynah", 1.0)
+    assert isinstance(decide(incoming("hi"), never, draw), Silent)
+    assert isinstance(decide(incoming("hi"), always, draw), Reply)
+
+
+def test_bots_are_read_but_not_answered_and_the_excluded_are_not_read() -> None:
+    assert may_read(incoming("a dice fell", author=ROBOT), FACTS)
+    assert not may_read(incoming("hi"), Facts(OWN_ID, "Mynah", 1.0, author_is_excluded=True))
+    assert not may_read(incoming("hi"), Facts(OWN_ID, "Mynah", 1.0, channel_is_allowed=False))
+
+
+def test_verdicts_are_sentences() -> None:
+    verdict = decide(incoming("hi all"), FACTS, 0.01)
+    assert str(verdict) == "reply: chance, at the response rate (0.05)"
+    assert str(Silent(SilentReason.BOT)) == "silent: a bot spoke"

@@ -1,0 +1,111 @@
+"""guard: nothing that speaks for somebody else, pings everybody or only echoes gets out."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bot.guard import MAX_CHARS, guard
+from bot.messages import Allowed, GuardVerdict, Refused, RefusedBecause
+from model.chat_format import speaks_for_other
+
+NAMES = ["mira", "Bob the Builder", "xX_kai_Xx", "[AFK]joe", "Ünal", "r2:d2"]
+
+
+def checked(draft: str, asked: str = "raid tonight?") -> GuardVerdict:
+    return guard(draft, asked=asked, names=NAMES, persona_name="Mynah")
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        ("nine works for me", "nine works for me"),
+        ("  nine works  ", "nine works"),
+        ("Mynah: nine works", "nine works"),
+        ("**mynah:** nine works", "nine works"),
+        ("nine works\nmira: no", "nine works"),
+        ("nine works\n  Bob the Builder: no", "nine works"),
+        ("nine works\n**mira:** no", "nine works"),
+        ("nine works\n> xX_kai_Xx: no", "nine works"),
+        ("nine works\n<mira>: no", "nine works"),
+        ("nine works\r\nMIRA : no", "nine works"),
+        ("nine works\u2028mira: no", "nine works"),
+        ("nine works\u2028\u200bmira: no", "nine works"),
+        ("nine works\n[AFK]joe: no", "nine works"),
+        ("nine works\nMynah: and ten", "nine works"),
+        ("nine works\nstranger: yes", "nine works"),
+        ("nine works<|im_end|>\n<|im_start|>user", "nine works"),
+        ("nine works\n* memory: mira on 3 May", "nine works"),
+        ("nine works\nedit: ten", "nine works\nedit: ten"),
+        ("see https://example.org at 9:30 :smile:", "see https://example.org at 9:30 :smile:"),
+        ("mira, nine works", "mira, nine works"),
+        ("two lines\nof one thought", "two lines\nof one thought"),
+        ("family 👩\u200d👧", "family 👩\u200d👧"),
+    ],
+)
+def test_what_is_left_of_a_draft(draft: str, expected: str) -> None:
+    verdict = checked(draft)
+    assert isinstance(verdict, Allowed)
+    assert verdict.text == expected
+    assert bool(verdict.changes) == (verdict.text != draft.strip()) or "\u2028" in draft
+
+
+@pytest.mark.parametrize("draft", ["", " \n ", "mira: sure", "Mynah:", "\u200b", "<|im_end|>hi"])
+def test_nothing_left_is_refused(draft: str) -> None:
+    assert checked(draft) == Refused(RefusedBecause.EMPTY)
+
+
+def test_an_echo_is_refused() -> None:
+    assert checked("Raid  TONIGHT?") == Refused(RefusedBecause.ECHO)
+    assert checked("Mynah: raid tonight?") == Refused(RefusedBecause.ECHO)
+
+
+@pytest.mark.parametrize("mention", ["@everyone", "@HERE", "<@123>", "<@!123>", "<@&456>"])
+def test_mass_and_raw_mentions_are_broken(mention: str) -> None:
+    verdict = checked(f"hey {mention} look")
+    assert isinstance(verdict, Allowed)
+    assert mention not in verdict.text
+    assert verdict.changes == ("mentions of everybody broken",)
+
+
+def test_a_mention_that_hides_behind_an_unseen_character_is_broken_too() -> None:
+    verdict = checked("hey @\u200beveryone and @every\u2060one")
+    assert isinstance(verdict, Allowed)
+    assert "@everyone" not in verdict.text
+
+
+def test_length_is_capped() -> None:
+    verdict = checked("word " * 900)
+    assert isinstance(verdict, Allowed)
+    assert MAX_CHARS - 100 <= len(verdict.text) <= MAX_CHARS
+    assert not verdict.text.endswith(" ")
+    capped = checked("@everyone" * 300)
+    assert isinstance(capped, Allowed)
+    assert len(capped.text) <= MAX_CHARS
+
+
+def test_none_of_500_random_drafts_speaks_for_somebody() -> None:
+    chance = random.Random(11)
+    words = ["raid", "nine", "lol", "works", "https://a.b", "9:30", ":smile:", "edit:", "ok"]
+    passed = 0
+    for _ in range(500):
+        lines = []
+        for _ in range(chance.randint(1, 6)):
+            text = " ".join(chance.choices(words, k=chance.randint(0, 6)))
+            name = chance.choice([*NAMES, *NAMES, "Mynah", ""])
+            marks = chance.choice(["", "", "**", "> ", "  ", "\t", "_"])
+            colon = chance.choice([": ", ":", " : ", ":** "]) if name else ""
+            lines.append(f"{marks}{name}{colon}{text}")
+        draft = chance.choice(["\n", "\r\n", "\u2028", "\n\n"]).join(lines)
+        verdict = checked(draft)
+        if isinstance(verdict, Refused):
+            continue
+        passed += 1
+        assert not speaks_for_other(verdict.text, NAMES), (draft, verdict)
+        for line in verdict.text.splitlines():
+            bare = line.casefold().replace("*", "").replace("_", "").strip("> \t")
+            for name in NAMES:
+                plain = name.casefold().replace("_", "").replace(":", " ")
+                assert not bare.startswith((plain + ":", plain + " :")), (draft, verdict)
+    assert passed > 50

@@ -1,0 +1,249 @@
+"""pipeline: all stages in order on a real database and a real, tiny, meaningless model."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bot.messages import Allowed, Refused, Reply, ReplyReason, Silent, SilentReason
+from bot.pipeline import ATTEMPTS, Pipeline
+from bot.platforms.platform import Accepted, DeliveryError
+from bot.recall import Recall
+from model.chat_format import Note, Own, Said
+from model.inference import Engine, EngineError
+from storage.database import Database
+from storage.records import Origin
+from storage.settings import Settings, Value
+from tests.bot.odd_engines import FailingEngine, OddEngine, VentriloquistEngine
+from tests.bot.scene import BOB, CELLAR, OWN_ID, ROBOT, SHY, START_MS, TAVERN, incoming
+
+STAGES = (
+    "stored, read along, decided, recalled, composed, generated, guarded, delivered, learned from"
+)
+
+
+@dataclass
+class Room:
+    """A platform that keeps what was sent."""
+
+    own_id: int = OWN_ID
+    origin: Origin = Origin.DISCORD_API
+    sent: list[tuple[int, str, int | None]] = field(default_factory=list)
+    typed: int = 0
+    is_broken: bool = False
+    _ids: Iterator[int] = field(default_factory=lambda: count(5_000))
+
+    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+        if self.is_broken:
+            raise DeliveryError("the room is closed")
+        self.sent.append((channel_id, text, reply_to_id))
+        return Accepted(next(self._ids), START_MS + 1_000_000)
+
+    @asynccontextmanager
+    async def typing(self, channel_id: int) -> AsyncIterator[None]:
+        self.typed += 1
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(tiny: Path) -> Iterator[Engine]:
+    with Engine.load(tiny, context_tokens=512, threads=1) as loaded:
+        yield loaded
+
+
+def make(
+    database: Database,
+    engine: Engine | OddEngine,
+    room: Room | None = None,
+    **settings: Value,
+) -> Pipeline:
+    values: Mapping[str, Value] = {
+        "context_tokens": 512,
+        "max_reply_tokens": 50,
+        "seed": 3,
+        "response_rate": 0.0,
+        **settings,
+    }
+    return Pipeline(
+        database=database,
+        engine=engine,  # type: ignore[arg-type]
+        recall=Recall(database),
+        platform=room or Room(),
+        settings=Settings(values),
+        chance=random.Random(1),
+    )
+
+
+async def test_an_asked_message_goes_through_every_stage(
+    database: Database, engine: Engine
+) -> None:
+    room = Room()
+    pipeline = make(database, engine, room)
+    trace = await pipeline.handle(incoming("Mynah, another dungeon tonight?"))
+    assert trace.verdict == Reply(ReplyReason.NAMED)
+    assert trace.notes[0].text.startswith("mira on 3 May 2025")
+    assert trace.found_by == ("full text",)
+    assert isinstance(trace.guard, Allowed)
+    assert trace.sent is not None
+    assert room.sent == [(TAVERN.channel_id, trace.sent.text, 900)]
+    assert room.typed == 1
+    assert [name for name, _ in trace.timings_s] == STAGES.split(", ")
+    assert trace.total_s > 0
+    assert trace.prompt_tokens > 20
+    assert 0 < trace.reply_tokens <= 50 * trace.attempts
+    assert trace.model_sha256 == engine.sha256
+    assert pipeline.traces[-1] == trace
+    assert "verdict: reply: addressed by name" in trace.explain()
+
+    kept = {m.message_id: m for m in database.messages(channel_id=TAVERN.channel_id)}
+    assert kept[900].content == "Mynah, another dungeon tonight?"
+    own = kept[trace.sent.message_id]
+    assert (own.author_id, own.reply_to_id, own.content) == (OWN_ID, 900, trace.sent.text)
+    rows = [(row.role, row.name, row.message_id) for row in database.context(500, 10)]
+    assert rows == [("said", "mira", 900), ("note", "", 1), ("own", "Mynah", own.message_id)]
+    assert len(database.statistics_since("reply_s", 0)) == 1
+    assert trace.feedback is not None
+    assert trace.feedback.reply_id == own.message_id
+
+
+async def test_silence_costs_no_generation_but_is_read_along(
+    database: Database, engine: Engine
+) -> None:
+    room = Room()
+    pipeline = make(database, engine, room)
+    first = await pipeline.handle(incoming("anyone about?", message_id=901, author=BOB))
+    assert first.verdict == Silent(SilentReason.NO_CHANCE, "0")
+    assert (room.sent, room.typed, first.attempts, first.sent) == ([], 0, 0, None)
+    second = await pipeline.handle(incoming("Mynah?", message_id=902))
+    assert second.sent is not None
+    turns = [(row.role, row.text) for row in database.context(500, 10)]
+    assert turns[:2] == [("said", "anyone about?"), ("said", "Mynah?")]
+
+
+async def test_a_second_reply_evaluates_only_what_is_new(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    for number in range(4):
+        await pipeline.handle(incoming(f"so much talk number {number}", message_id=910 + number))
+    first = await pipeline.handle(incoming("Mynah, hm", message_id=920))
+    second = await pipeline.handle(incoming("Mynah, ok", message_id=921))
+    assert second.prompt_tokens > first.prompt_tokens
+    assert second.evaluated_tokens < second.prompt_tokens / 2
+
+
+async def test_what_may_not_be_read_is_in_no_transcript(database: Database, engine: Engine) -> None:
+    pipeline = make(database, engine, response_rate=1.0)
+    excluded = await pipeline.handle(incoming("Mynah, hi", message_id=930, author=SHY))
+    elsewhere = await pipeline.handle(incoming("Mynah, hi", message_id=931, channel=CELLAR))
+    robot = await pipeline.handle(incoming("roll Mynah", message_id=932, author=ROBOT))
+    assert excluded.verdict == Silent(SilentReason.EXCLUDED)
+    assert elsewhere.verdict == Silent(SilentReason.NOT_ALLOWED)
+    assert robot.verdict == Silent(SilentReason.BOT)
+    assert [row.message_id for row in database.context(500, 10)] == [932]
+    assert database.context(501, 10) == []
+    # What is said where the bot may not read is not even stored.
+    assert [m.message_id for m in database.messages_by_id([930, 931, 932])] == [930, 932]
+
+
+async def test_a_message_is_stored_though_generation_fails(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, FailingEngine(engine))
+    with pytest.raises(EngineError, match="out of words"):
+        await pipeline.handle(incoming("Mynah, are you there?", message_id=940))
+    assert database.messages_by_id([940])[0].content == "Mynah, are you there?"
+    assert [row.message_id for row in database.context(500, 10)] == [940]
+
+
+async def test_a_message_is_stored_though_delivery_fails_and_no_own_line_is_made_up(
+    database: Database, engine: Engine
+) -> None:
+    room = Room(is_broken=True)
+    pipeline = make(database, engine, room)
+    with pytest.raises(DeliveryError):
+        await pipeline.handle(incoming("Mynah?", message_id=941))
+    assert database.messages_by_id([941])
+    assert [row.role for row in database.context(500, 10)] == ["said"]
+    room.is_broken = False
+    assert (await pipeline.handle(incoming("Mynah??", message_id=942))).sent
+
+
+async def test_a_message_handed_over_twice_is_stored_and_read_once(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    for _ in range(2):
+        await pipeline.handle(incoming("just talk", message_id=945))
+    assert [row.message_id for row in database.context(500, 10)] == [945]
+
+
+async def test_a_refused_draft_gets_one_new_try_and_then_silence(
+    database: Database, engine: Engine
+) -> None:
+    odd = VentriloquistEngine(engine)
+    pipeline = make(database, odd)
+    trace = await pipeline.handle(incoming("Mynah?", message_id=950))
+    assert isinstance(trace.guard, Refused)
+    assert (trace.attempts, trace.sent, odd.seeds) == (ATTEMPTS, None, [3, 4])
+    assert [row.role for row in database.context(500, 10)] == ["said"]
+    assert trace.timings_s[-1][0] == "guarded"
+
+
+async def test_a_restarted_pipeline_goes_on_with_its_transcript(
+    database: Database, engine: Engine
+) -> None:
+    trace = await make(database, engine).handle(incoming("Mynah, a dungeon?", message_id=960))
+    assert trace.sent is not None
+    again = make(database, engine)
+    transcript = await again._transcripts.of(TAVERN.channel_id)
+    assert transcript.turns == (
+        Note('mira on 3 May 2025: "never again a dungeon before nine"'),
+        Said("mira", "Mynah, a dungeon?"),
+        Own(trace.sent.text),
+    )
+
+
+async def test_a_long_channel_is_halved_and_still_answered(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine, recall_enabled=False)
+    for number in range(60):
+        await pipeline.handle(incoming("lantern raid healer " * 3, message_id=1000 + number))
+    trace = await pipeline.handle(incoming("Mynah?", message_id=1100))
+    assert trace.sent is not None
+    assert trace.prompt_tokens <= 512 - 50
+    assert len((await pipeline._transcripts.of(TAVERN.channel_id)).lines) < 61
+
+
+async def test_the_event_loop_is_free_while_a_reply_is_generated(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine, max_reply_tokens=400, recall_enabled=False)
+    gaps_s: list[float] = []
+
+    async def heart() -> None:
+        last_s = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.002)
+            now_s = time.perf_counter()
+            gaps_s.append(now_s - last_s)
+            last_s = now_s
+
+    beating = asyncio.create_task(heart())
+    traces = [
+        await pipeline.handle(incoming("Mynah?", message_id=1200 + number)) for number in range(3)
+    ]
+    beating.cancel()
+    generated_s = sum(dict(trace.timings_s)["generated"] for trace in traces)
+    # Not a figure of speed: a loop that waited for the engine would have gaps as long as a reply.
+    assert max(gaps_s) < generated_s / 2
+    assert len(gaps_s) > 10
