@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Starts Mynah. The first start makes the environment (.venv) and installs what is needed.
+
+Standard library alone, and nothing here that an older Python cannot read: it shall be able to say
+that it is too old.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM_DIR = Path(__file__).resolve().parent
+sys.path.insert(0, str(PROGRAM_DIR))
+
+WHAT_TO_TYPE = """\
+Mynah's window is not built yet. What works today, in this folder:
+
+  {python} launcher.py --demo      fine-tune a small model on a sample community and chat with it
+  {python} launcher.py --demo --import PATH --declare "ground"      the same on your own exports
+  {python} launcher.py --doctor    a report on this computer, to paste into a bug report
+  {python} launcher.py --help      all flags
+"""
+
+
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="launcher.py", description=__doc__, allow_abbrev=False)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--demo", action="store_true", help="history in, a tuned model out, and a chat with it"
+    )
+    what.add_argument("--doctor", action="store_true", help="print a report to paste into a bug")
+    parser.add_argument(
+        "--home", metavar="DIR", help="where data and models lie (else MYNAH_HOME, else here)"
+    )
+    demo = parser.add_argument_group("with --demo")
+    demo.add_argument("--say", metavar="TEXT", help="print one reply to TEXT and end")
+    demo.add_argument("--json", action="store_true", help="end with one JSON object")
+    demo.add_argument(
+        "--import",
+        dest="paths",
+        metavar="PATH",
+        nargs="+",
+        help="your own exports (DiscordChatExporter JSON files or folders) instead of the sample",
+    )
+    demo.add_argument(
+        "--declare", metavar="GROUND", help="on what ground their members' words may train a model"
+    )
+    arguments = parser.parse_args(argv)
+    only_demo = (arguments.say, arguments.json or None, arguments.paths, arguments.declare)
+    if not arguments.demo and any(value is not None for value in only_demo):
+        parser.error("--say, --json, --import and --declare go with --demo")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    from scripts import environment
+
+    arguments = parse_arguments(argv)
+    if arguments.doctor:
+        from scripts import doctor
+
+        return doctor.main(arguments.home)
+    refusal = environment.python_refusal()
+    if refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    if not arguments.demo:
+        print(WHAT_TO_TYPE.format(python=Path(sys.executable).stem or "python3"), end="")
+        return 0
+    try:
+        files = [environment.LAPTOP, environment.TRAIN]
+        python = environment.ensure(environment.Environment(), files)
+    except environment.InstallError as failure:
+        print(failure, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. What is installed stays; start again to go on.", file=sys.stderr)
+        return 130
+    flags = [flag for flag in argv if flag != "--demo"]
+    return become([str(python), str(PROGRAM_DIR / "scripts" / "demo.py"), *flags])
+
+
+def become(command: list[str]) -> int:
+    """Go on as another program: same terminal, same exit status."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name != "nt":
+        os.execv(command[0], command)
+    # Windows' execv returns to the shell at once, so wait for a child there.
+    child = subprocess.Popen(command)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue  # the child had the Ctrl-C too and ends in its own way
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 10):  # noqa: UP036 - the one place that an older Python reaches
+        print(
+            "Mynah needs Python 3.10 to 3.13 and this is {}.{}: start it with one of those.".format(
+                *sys.version_info[:2]
+            ),
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""The launcher as a user starts it: a process of its own, in a small Mynah of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.doctor import without_names
+from scripts.environment import PROGRAM_DIR as ROOT
+from tests.scripts.local_packages import write_source, write_wheel
+
+pytest_plugins = ["tests.scripts.small_program"]
+
+
+def start(folder: Path, *flags: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(folder / "launcher.py"), *flags]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60)
+
+
+def test_without_flags_it_says_what_to_type() -> None:
+    done = start(ROOT)
+    assert done.returncode == 0
+    assert "launcher.py --demo" in done.stdout
+    assert "launcher.py --doctor" in done.stdout
+
+
+def test_it_needs_the_standard_library_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "launcher.py"), "--help"], capture_output=True
+    )
+    assert done.returncode == 0
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import scripts.environment, scripts.doctor"
+    )
+    assert subprocess.run([sys.executable, "-I", "-S", "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("flags", [["--say", "hi"], ["--demo", "--doctor"], ["--dem"]])
+def test_wrong_flags_are_refused_before_anything_is_installed(flags: list[str]) -> None:
+    assert start(ROOT, *flags).returncode == 2
+
+
+def test_demo_installs_and_hands_on_flags_input_and_exit_status(
+    installed: Path, wheels: Path
+) -> None:
+    write_wheel(wheels, "laptop-package", "2.0")
+    (installed / "requirements.txt").write_text("llama-cpp-python==0.0.1\nlaptop-package==2.0\n")
+    done = start(installed, "--demo", "--say", "good day", "--json", given="from stdin\n")
+    assert done.stdout == "demo --say good day --json from stdin\n"
+    assert done.returncode == 7
+    assert "installed laptop_package 2.0" in done.stderr
+    assert "the environment is ready" in done.stderr
+    again = start(installed, "--demo", given="\n")
+    assert (again.stdout, again.stderr, again.returncode) == ("demo \n", "", 7)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_ctrl_c_ends_with_a_sentence_and_the_next_start_goes_on(
+    installed: Path, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_source(wheels, "train-package", "2.0")
+    (installed / "requirements-train.txt").write_text("torch==1.0\ntrain-package==2.0\n")
+    wait = tmp_path / "wait"
+    wait.touch()
+    monkeypatch.setenv("MYNAH_TEST_WAIT", str(wait))
+    done = start_and_interrupt(installed, "building train-package")
+    assert done.returncode == 130
+    assert done.stderr.endswith("\nStopped. What is installed stays; start again to go on.\n")
+    assert "Traceback" not in done.stderr
+    wait.unlink()
+    again = start(installed, "--demo", given="\n")
+    assert again.stdout == "demo \n"
+    assert "installed train_package 2.0" in again.stderr
+    assert "llama" not in again.stderr  # what was done before the interruption stays done
+
+
+def start_and_interrupt(folder: Path, when: str) -> subprocess.CompletedProcess[str]:
+    """Start the demo; once it shows `when`, send what a terminal's Ctrl-C sends."""
+    command = [sys.executable, str(folder / "launcher.py"), "--demo"]
+    launcher = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert launcher.stderr is not None
+    shown = ""
+    for line in launcher.stderr:
+        shown += line
+        if when in line:
+            os.killpg(launcher.pid, signal.SIGINT)
+            break
+    shown += launcher.stderr.read()
+    return subprocess.CompletedProcess(command, launcher.wait(timeout=30), None, shown)
+
+
+def test_pip_failure_is_a_sentence_with_the_log(installed: Path) -> None:
+    (installed / "requirements.txt").write_text("llama-cpp-python==0.0.1\nunheard-of==1.0\n")
+    done = start(installed, "--demo")
+    assert done.returncode == 2
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert last.startswith("Nothing was found for unheard-of==1.0")
+    assert "install.log" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_before_the_install(program: Path, tmp_path: Path) -> None:
+    done = start(program, "--doctor", "--home", str(tmp_path / "home"))
+    report = done.stdout
+    for name in ("Mynah: ", "System: ", "Python: ", "Processors: ", "Memory: ", "GPU: ", "git: "):
+        assert name in report
+    assert "llama-cpp-python         absent         wanted ==0.0.1" in report
+    assert "What fails and its remedy:" in report
+    assert "  - models/demo-base holds no GGUF" in report
+    assert done.returncode == 1
+
+
+def test_doctor_finds_nothing_amiss_after_the_install(installed: Path, tmp_path: Path) -> None:
+    # The stand-in has no llama.cpp to ask.
+    site = next((installed / ".venv").rglob("llama_cpp.py"))
+    site.write_text("def llama_print_system_info():\n    return b'AVX2 = 1'\n")
+    base = installed / "models" / "demo-base"
+    base.mkdir(parents=True)
+    (base / "small.gguf").write_bytes(b"GGUF")
+    done = start(installed, "--doctor", "--home", str(tmp_path))
+    assert "Packages:          4 of 4 as required" in done.stdout
+    assert "AVX2 = 1" in done.stdout
+    assert done.stdout.endswith("Nothing fails.\n")
+    assert done.returncode == 0
+
+
+def test_doctor_names_no_user() -> None:
+    text = "Home: /home/ada/mynah\nfree on /media/ada/disk, /home/adam/x, C:\\Users\\ada\\mynah"
+    shown = without_names(text, Path("/home/ada"), lambda: "ada")
+    assert shown == (
+        "Home: ~/mynah\nfree on /media/USER/disk, /home/adam/x, C:\\Users\\USER\\mynah"
+    )
