@@ -24,11 +24,6 @@ class NoRoomError(MynahError):
     """The persona alone does not leave room for a message and a reply."""
 
 
-def persona_text(template: str, *, name: str, server: str) -> str:
-    """The persona with {name} and {server} filled in; any other brace stays as it was written."""
-    return template.replace("{name}", name).replace("{server}", server)
-
-
 def compose(
     persona: str,
     turns: Sequence[Turn],

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bot.pipeline import Pipeline
-from bot.platforms.local import PLAYGROUND_GUILD_ID, LocalPlatform
+from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
 from model.embedder import Embedder, find_embedder
 from model.inference import Engine
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home
+from storage.records import community_name
 from storage.settings import Settings, load
 
 log = logging.getLogger(__name__)
-
-NAMELESS_SERVER = "this server"
 
 
 @contextmanager
@@ -58,7 +56,9 @@ def open_pipeline(
             )
         )
         recall = recall or stack.enter_context(open_recall(home, database, settings))
-        platform = LocalPlatform(server=community_name(database), label=label, number=number)
+        platform = LocalPlatform(
+            server=community_name(database.channels()), label=label, number=number
+        )
         yield Pipeline(
             database=database,
             engine=engine,
@@ -99,13 +99,3 @@ def stored_settings(database: Database) -> Settings:
     for warning in warnings:
         log.warning("%s", warning)
     return settings
-
-
-def community_name(database: Database) -> str:
-    """The server that most of the imported channels are of."""
-    names = Counter(
-        channel.guild_name
-        for channel in database.channels()
-        if channel.guild_id != PLAYGROUND_GUILD_ID and channel.guild_name.strip()
-    )
-    return min(names, key=lambda name: (-names[name], name)) if names else NAMELESS_SERVER

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.compose import compose, persona_text
+from bot.compose import compose
 from bot.decide import Facts, decide, may_read
 from bot.deliver import deliver
 from bot.generate import generate
@@ -39,7 +39,7 @@ from bot.read_along import Transcripts
 from bot.recall import Recall
 from bot.store import Known, store
 from bot.transcript import Line
-from model.chat_format import Own, Said
+from model.chat_format import Own, Said, persona_text
 from model.inference import Engine, EngineError
 from storage.settings import Settings
 

@@ -27,7 +27,7 @@ from model.chat_format import Tokenizer
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import making, read_manifest, write_manifest
-from storage.records import ChannelRecord, MessageRecord
+from storage.records import MessageRecord
 
 KIND = "dataset"
 FILES = {TRAINING: "training_data.jsonl", VALIDATION: "validation_data.jsonl"}
@@ -60,17 +60,6 @@ class DatasetOptions:
     validation_share: float = VALIDATION_SHARE
     token_counts_by: str = ""
     """What the tokens were counted with, for the report."""
-
-
-def persona_text(template: str, name: str, server: str) -> str:
-    """The persona with {name} and {server} filled in; other braces stay as they are."""
-    return template.replace("{name}", name).replace("{server}", server)
-
-
-def main_server(channels: Sequence[ChannelRecord]) -> str:
-    """The name of the server that most channels belong to, or "this server" where none is known."""
-    names = Counter(channel.guild_name for channel in channels if channel.guild_name)
-    return min(names, key=lambda name: (-names[name], name)) if names else "this server"
 
 
 def make_dataset(

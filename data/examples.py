@@ -7,12 +7,11 @@ same in the standard chat form, for other tools to read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from model.chat_format import Note, Own, Said, Turn, line
+from model.chat_format import Own, Turn, line, turns_from_json, turns_to_json
 from storage.errors import MynahError
 
 
@@ -46,7 +45,7 @@ def to_json_line(example: Example) -> str:
     value = {
         "id": example.example_id,
         "persona": example.persona,
-        "turns": [_turn_to_json(turn) for turn in example.turns],
+        "turns": turns_to_json(example.turns),
         "reply": example.reply,
         "messages": as_messages(example),
         "source_ids": example.source_ids,
@@ -66,7 +65,7 @@ def from_json_line(text: str) -> Example:
     return Example(
         str(value["id"]),
         str(value["persona"]),
-        tuple(_turn_from_json(turn) for turn in value["turns"]),
+        tuple(turns_from_json(value["turns"])),
         str(value["reply"]),
         int(value["target_author_id"]),
         tuple(int(i) for i in value["source_ids"]),
@@ -101,20 +100,3 @@ def as_messages(example: Example) -> list[dict[str, str]]:
         else:
             messages.append({"role": "user", "content": line(turn)})
     return messages
-
-
-def _turn_to_json(turn: Turn) -> list[str]:
-    if isinstance(turn, Said):
-        return ["said", turn.name, turn.text]
-    return ["own" if isinstance(turn, Own) else "note", turn.text]
-
-
-def _turn_from_json(value: Sequence[Any]) -> Turn:
-    match value:
-        case ["said", str(name), str(text)]:
-            return Said(name, text)
-        case ["own", str(text)]:
-            return Own(text)
-        case ["note", str(text)]:
-            return Note(text)
-    raise ValueError(f"no turn: {value!r}")

@@ -127,6 +127,11 @@ class Tokenizer(Protocol):
         """The ids of plain text: never a control token, no token added in front or behind."""
 
 
+def persona_text(template: str, *, name: str, server: str) -> str:
+    """The persona with {name} and {server} filled in; any other brace stays as it was written."""
+    return template.replace("{name}", name).replace("{server}", server)
+
+
 def clean_name(name: str) -> str:
     """A display name as it stands before a line: one line, no colon, at most 32 characters."""
     cleaned = _SPACE.sub(" ", name.replace(":", " ")).strip()[:MAX_NAME_CHARS].strip()

@@ -59,7 +59,7 @@ class Embedder:
         self._model, self.header = load_model(path)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._max_tokens = min(MAX_TOKENS, self.header.context_length or MAX_TOKENS)
-        self._context = self._make_context(path, choose_threads(threads))
+        self._context = self._make_context(path, choose_threads(threads, path))
         self._batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
         self.name = path.stem
         self.dimensions = int(llama_cpp.llama_model_n_embd(self._model))

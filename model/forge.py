@@ -18,7 +18,7 @@ from model import evaluate, export, gguf_check, trainer
 from model.profiles import Profile
 from model.tokenizers import TransformersTokenizer
 from storage import manifest
-from storage.manifest import manifest_hash
+from storage.manifest import content_hash
 from storage.paths import Home
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def adapter_inputs(
         "profile": asdict(profile),
         "limit": limit,
         "base": base_dir.name,
-        "dataset": manifest_hash(dataset_dir),
+        "dataset": content_hash(dataset_dir),
     }
 
 
@@ -82,8 +82,8 @@ def is_finished(
     return (
         manifest.read_manifest(dataset_dir) is not None
         and is_made_from(run.adapter_dir, **adapter_inputs(base_dir, dataset_dir, profile, limit))
-        and is_made_from(run.merged_dir, adapter=manifest_hash(run.adapter_dir))
-        and is_made_from(run.gguf_dir, merged=manifest_hash(run.merged_dir))
+        and is_made_from(run.merged_dir, adapter=content_hash(run.adapter_dir))
+        and is_made_from(run.gguf_dir, merged=content_hash(run.merged_dir))
     )
 
 
@@ -108,7 +108,7 @@ def train(
 
 def merge(run: Run, base_dir: Path) -> bool:
     """The merged model, in 16 bits. False where it was there already."""
-    if is_made_from(run.merged_dir, adapter=manifest_hash(run.adapter_dir)):
+    if is_made_from(run.merged_dir, adapter=content_hash(run.adapter_dir)):
         return False
     trainer.merge_adapter(base_dir, run.adapter_dir, run.merged_dir)
     return True
@@ -119,7 +119,7 @@ def export_gguf(run: Run, dataset_dir: Path, *, ftype: str = "Q4_K_M") -> bool:
 
     Raises export.ExportError where a check fails; then nothing is left that looks finished.
     """
-    inputs = {"merged": manifest_hash(run.merged_dir), "ftype": ftype}
+    inputs = {"merged": content_hash(run.merged_dir), "ftype": ftype}
     if is_made_from(run.gguf_dir, **inputs):
         return False
     with manifest.making(run.gguf_dir) as folder:

@@ -79,7 +79,7 @@ class Engine:
         worker = ThreadPoolExecutor(1, thread_name_prefix="mynah-engine")
         try:
             making = worker.submit(
-                DecodingContext, path, context_tokens, choose_threads(threads), use_mmap
+                DecodingContext, path, context_tokens, choose_threads(threads, path), use_mmap
             )
             return cls(worker, making.result(), path, seed)
         except BaseException:

@@ -53,10 +53,19 @@ def start_runtime() -> None:
     _kept_callback = callback
 
 
-def choose_threads(setting: int) -> int:
-    """Threads for computing: the setting, or for 0 the physical cores."""
+SMALL_MODEL_BYTES = 200_000_000
+
+
+def choose_threads(setting: int, model_path: Path) -> int:
+    """Threads for computing: the setting, or for 0 the physical cores, and one for a small model.
+
+    llama.cpp's threads wait for one another by spinning. Beside another busy process two of them
+    took 8.4 s for a reply of the 6 M parameter base, one took 0.01 s (docs/experiments.md).
+    """
     if setting > 0:
         return setting
+    if model_path.is_file() and model_path.stat().st_size < SMALL_MODEL_BYTES:
+        return 1
     import psutil
 
     return psutil.cpu_count(logical=False) or os.cpu_count() or 1

@@ -16,19 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from model.chat_format import CHATML
+from model.convert_entry import MARK, SPLITS
 
 log = logging.getLogger(__name__)
 
 END_OF_TEXT = "<|endoftext|>"
-QWEN2_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""Qwen2's pre-tokenizer, which llama.cpp knows under the name "qwen2"."""
-
-PRE_TOKENIZER_MARK = "mynah_pre_tokenizer"
-"""In tokenizer_config.json: tells model/export.py that this vocabulary of ours splits as Qwen2's
-does."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, out_dir: Path) -> Any
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(SPLITS["qwen2"][-1]), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -103,7 +95,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, out_dir: Path) -> Any
     fast.save_pretrained(out_dir)
     config_file = out_dir / "tokenizer_config.json"
     config = json.loads(config_file.read_text(encoding="utf-8"))
-    config[PRE_TOKENIZER_MARK] = "qwen2"
+    config[MARK] = "qwen2"
     config_file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return fast
 

@@ -211,7 +211,7 @@ def train_adapter(
                 "profile": asdict(profile),
                 "limit": limit,
                 "base": base_dir.name,
-                "dataset": manifest.manifest_hash(dataset_dir),
+                "dataset": manifest.content_hash(dataset_dir),
             },
             counts=asdict(report),
         )
@@ -237,7 +237,7 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
             kind="merged",
             config={
                 "base": base_dir.name,
-                "adapter": manifest.manifest_hash(adapter_dir),
+                "adapter": manifest.content_hash(adapter_dir),
                 "dtype": str(dtype).removeprefix("torch."),
             },
             counts={"parameters": sum(p.numel() for p in merged.parameters())},

@@ -30,17 +30,16 @@ from data.consent import declare
 from data.dataset import (
     DatasetOptions,
     PersonaText,
-    main_server,
     make_dataset,
-    persona_text,
 )
 from data.windows import WindowOptions
-from model.chat_format import Tokenizer
+from model.chat_format import Tokenizer, persona_text
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home, find_home
+from storage.records import community_name
 from storage.settings import load
 
 ESTIMATE = "an estimate of four characters a token: no model's vocabulary was found"
@@ -94,8 +93,8 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
     for warning in warnings:
         say(warning)
     name = arguments.persona_name or settings.text("persona_name")
-    server = main_server(database.channels())
-    persona = PersonaText(name, persona_text(settings.text("persona"), name, server))
+    server = community_name(database.channels())
+    persona = PersonaText(name, persona_text(settings.text("persona"), name=name, server=server))
     folder = home.datasets / arguments.name
     with tokenizer_of(find_base(home, database, arguments.base)) as (tokenizer, counted_by):
         if isinstance(tokenizer, EstimatedTokenizer):
@@ -154,7 +153,9 @@ def progress_bar() -> Iterator[Any]:
         if bar is None or bar.desc.removesuffix(": ") != step:
             if bar is not None:
                 bar.close()
-            bar = tqdm(desc=step, total=total, file=sys.stderr, unit=" lines", leave=False)
+            bar = tqdm(
+                desc=step, total=total, file=sys.stderr, unit=" lines", leave=False, disable=None
+            )  # no bar where stderr is a file
         bar.update(done - bar.n)
 
     try:

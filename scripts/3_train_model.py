@@ -58,9 +58,11 @@ def main() -> int:
 
 def run(arguments: argparse.Namespace) -> dict[str, object]:
     """The asked stages, in order; returns what was made, for --json."""
+    import datasets
     import torch
     import transformers
 
+    datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     home = arguments.home.ensure()
     torch.set_num_threads(arguments.threads)
@@ -165,7 +167,7 @@ def register(
             size_bytes=file.size_bytes,
             created_at_ms=found.created_at_ms,
             base=base_dir.name,
-            dataset_sha256=manifest.manifest_hash(dataset_dir),
+            dataset_sha256=manifest.content_hash(dataset_dir),
             profile=profile.name,
             parents=tuple(
                 v.version_id

@@ -114,13 +114,13 @@ class Demo:
     def _bring_history(self) -> None:
         """The sample community or the user's exports in the database; once for the same files."""
         mark = self._home.data_storage / "steps" / "history"
+        origin = Origin.EXPORT if self._paths else Origin.SAMPLE
         sample = self._home.messages / SAMPLE_FOLDER
         if not self._paths:
             if manifest.read_manifest(sample) is None:
                 with self._clock.step("sample", "Writing the sample community, The Lantern"):
                     make_sample(sample)
-            self._paths = [sample]
-        origin = Origin.SAMPLE if self._paths == [sample] else Origin.EXPORT
+            self._paths = [f for f in files_below(sample) if f.name != manifest.MANIFEST_NAME]
         inputs = {"files": [describe(f) for path in self._paths for f in files_below(path)]}
         found = manifest.read_manifest(mark)
         if found is not None and found.config == inputs:

@@ -103,14 +103,17 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-def manifest_hash(folder: Path) -> str:
-    """The SHA-256 of a folder's manifest: by it a later step names what it was made from.
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and hashes of an artefact's files, as its manifest has them.
 
+    By it a later step names what it was made from: made again to the same bytes, it is the same.
     Raises ManifestError where the folder is missing or incomplete.
     """
-    if read_manifest(folder) is None:
+    manifest = read_manifest(folder)
+    if manifest is None:
         raise ManifestError(f"{folder} is missing or incomplete; run the step that makes it again.")
-    return sha256_file(folder / MANIFEST_NAME)
+    listed = sorted((name, entry.sha256) for name, entry in manifest.files.items())
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
 def verify_manifest(folder: Path) -> Manifest:

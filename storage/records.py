@@ -7,8 +7,13 @@ ids are Discord snowflakes as plain integers.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+
+FIRST_SNOWFLAKE = 1 << 22
+"""Ids below are Mynah's own, such as the playground's: Discord never gives one."""
 
 
 class Origin(str, Enum):
@@ -91,6 +96,19 @@ class ChannelRecord:
     parent_id: int | None = None
     is_allowed: bool = True
     """Whether the bot reads and answers here (the allow-list)."""
+
+
+def community_name(channels: Iterable[ChannelRecord]) -> str:
+    """The server that most of the channels are of; "this server" where none is known.
+
+    The playground's channels do not count.
+    """
+    names = Counter(
+        channel.guild_name
+        for channel in channels
+        if channel.guild_id >= FIRST_SNOWFLAKE and channel.guild_name.strip()
+    )
+    return min(names, key=lambda name: (-names[name], name)) if names else "this server"
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,8 @@ SETTINGS: tuple[Setting, ...] = (
         "threads",
         "int",
         0,
-        "Processor threads for the model. 0 chooses: the number of physical cores.",
+        "Processor threads for the model. 0 chooses: the number of physical cores, and one for a "
+        "model under 200 MB.",
         low=0,
         high=256,
         unit="threads",

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from bot.compose import MARGIN_TOKENS, NoRoomError, compose, persona_text
+from bot.compose import MARGIN_TOKENS, NoRoomError, compose
 from bot.messages import Prompt
-from model.chat_format import Note, Own, Said, Turn, encode, render, render_ask
+from model.chat_format import Note, Own, Said, Turn, encode, persona_text, render, render_ask
 from tests.bot.scene import ByteTokenizer
 
 TOKENS = ByteTokenizer()

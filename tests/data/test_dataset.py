@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from data.consent import ConsentError, check_dataset_may_train
-from data.dataset import DatasetOptions, NoExamplesError, PersonaText, make_dataset, persona_text
+from data.dataset import DatasetOptions, NoExamplesError, PersonaText, make_dataset
 from data.examples import read_examples
 from data.windows import WindowOptions
+from model.chat_format import persona_text
 from storage.database import Database
 from storage.manifest import verify_manifest
 from storage.records import Origin
@@ -131,5 +132,6 @@ def test_an_empty_history_is_said(tmp_path: Path) -> None:
 
 def test_the_persona_is_filled_in() -> None:
     assert (
-        persona_text("You are {name} of {server} {x}.", "Pip", "Inn") == "You are Pip of Inn {x}."
+        persona_text("You are {name} of {server} {x}.", name="Pip", server="Inn")
+        == "You are Pip of Inn {x}."
     )

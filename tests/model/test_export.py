@@ -18,6 +18,7 @@ from model.export import (
     quantize,
 )
 from model.gguf_check import GgufError, check
+from model.tokenizers import VocabularyFile
 
 
 def test_f16_holds_the_same_weights(f16_gguf: Path, hf_dir: Path) -> None:
@@ -36,7 +37,9 @@ def test_q4_is_smaller_and_sound(q4_gguf: Path, f16_gguf: Path) -> None:
     assert q4_gguf.stat().st_size < f16_gguf.stat().st_size / 2
     assert check(q4_gguf).file_type == 15
     # The turn's end must be an end of generation for the engine.
-    assert check(q4_gguf).metadata["tokenizer.ggml.eos_token_id"] == 2
+    with VocabularyFile(q4_gguf) as vocabulary:
+        end = vocabulary.tokenizer.control_id("<|im_end|>")
+    assert check(q4_gguf).metadata["tokenizer.ggml.eos_token_id"] == end
 
 
 def copy_of(hf_dir: Path, tmp_path: Path) -> Path:

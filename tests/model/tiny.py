@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CONTEXT = 512
+VOCABULARY = 768
 WORDS = (
     "lantern raid healer dungeon tonight yeah nah lol anyone up for the boss mira bob patch notes "
     "sword crafting guild who brought cake again never before nine works me what time is it "
@@ -32,39 +33,6 @@ def made_up_text(seed: int, lines: int) -> list[str]:
     return [" ".join(chance.choices(WORDS, k=chance.randint(2, 14))) for _ in range(lines)]
 
 
-def train_tokenizer(folder: Path, vocabulary: int = 768) -> None:
-    """A byte-level BPE that splits as Qwen2 does, saved as transformers wants it."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    from model.convert_entry import MARK, SPLITS
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLITS["qwen2"][-1]), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[AddedToken(token, special=True, normalized=False) for token in CONTROLS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(made_up_text(1, 2000), trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        clean_up_tokenization_spaces=False,
-        model_max_length=CONTEXT,
-        **{MARK: "qwen2"},
-    )
-    tokenizer.save_pretrained(folder)
-
-
 def tiny_model_dir(folder: Path) -> Path:
     """The model as a folder of transformers; weights are random but always the same."""
     out = folder / "tiny-hf"
@@ -73,11 +41,13 @@ def tiny_model_dir(folder: Path) -> Path:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
+    from model.pretrain import train_tokenizer
+
     torch.set_num_threads(1)
     torch.manual_seed(7)
-    train_tokenizer(out)
+    tokenizer = train_tokenizer(made_up_text(1, 2000), VOCABULARY, out)
     config = Qwen2Config(
-        vocab_size=768,
+        vocab_size=VOCABULARY,
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=2,
@@ -86,8 +56,8 @@ def tiny_model_dir(folder: Path) -> Path:
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=2,
-        pad_token_id=0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
         initializer_range=0.08,
     )
     Qwen2ForCausalLM(config).to(torch.float16).save_pretrained(out)

@@ -13,8 +13,8 @@ import pytest
 from storage.manifest import (
     MANIFEST_NAME,
     ManifestError,
+    content_hash,
     making,
-    manifest_hash,
     read_manifest,
     sha256_file,
     verify_manifest,
@@ -56,15 +56,17 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert list(again.files) == ["a.txt"]
 
 
-def test_the_hash_of_a_manifest_names_its_folder(tmp_path: Path) -> None:
+def test_the_content_hash_names_what_is_in_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="missing or incomplete"):
-        manifest_hash(tmp_path)
+        content_hash(tmp_path)
     fill(tmp_path)
     write_manifest(tmp_path, "dataset", {"seed": 1}, {})
-    first = manifest_hash(tmp_path)
-    assert first == sha256_file(tmp_path / MANIFEST_NAME) == manifest_hash(tmp_path)
-    write_manifest(tmp_path, "dataset", {"seed": 2}, {})
-    assert manifest_hash(tmp_path) != first
+    first = content_hash(tmp_path)
+    write_manifest(tmp_path, "dataset", {"seed": 1}, {"made again": 1})
+    assert content_hash(tmp_path) == first
+    (tmp_path / "a.txt").write_text("abd")
+    write_manifest(tmp_path, "dataset", {"seed": 1}, {})
+    assert content_hash(tmp_path) != first
 
 
 def test_a_missing_file_cannot_be_listed(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.composition import community_name, open_pipeline, open_recall, stored_settings
+from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import LocalPlatform, Side, Terminal, new_message_id, say_once
 from storage.database import Database
 from storage.paths import PROGRAM_DIR, Home
-from storage.records import Origin
+from storage.records import Origin, community_name
 from tests.bot.odd_engines import FailingEngine
 
 
@@ -133,11 +133,11 @@ def test_ids_are_never_the_same() -> None:
 
 
 def test_the_community_lends_its_name(database: Database, tmp_path: Path) -> None:
-    assert community_name(database) == "The Lantern"
+    assert community_name(database.channels()) == "The Lantern"
     database.upsert_channels([LocalPlatform(server="Elsewhere").channel])
-    assert community_name(database) == "The Lantern"
+    assert community_name(database.channels()) == "The Lantern"
     with Database.open(tmp_path / "empty.db") as empty:
-        assert community_name(empty) == "this server"
+        assert community_name(empty.channels()) == "this server"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one child")

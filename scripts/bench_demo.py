@@ -1,0 +1,186 @@
+"""Measures what the demo's fine-tuning did, in a home where the demo has run.
+
+    python scripts/bench_demo.py --home DIR --json
+
+NLL (mean nats a token of the reply) of base and tuned model, both as Q4_K_M, on The Lantern's
+held-out replies and on another invented community's; and sampled replies, through engine and guard
+as served: how many would speak for somebody else before guard, and after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bot.compose import compose
+from bot.generate import sampling
+from bot.guard import guard
+from bot.messages import Allowed
+from data.dataset import FILES, DatasetOptions, PersonaText, make_dataset
+from data.examples import Example, read_examples
+from data.importers.importing import import_paths
+from data.samples.community import write_exports
+from data.samples.others import other_community
+from data.split import VALIDATION
+from data.windows import WindowOptions
+from model.chat_format import (
+    CHATML,
+    Said,
+    Tokenizer,
+    clean_name,
+    encode,
+    persona_text,
+    render_example,
+    speaks_for_other,
+)
+from model.evaluate import gguf_nll
+from model.inference import Engine
+from model.tokenizers import VocabularyFile
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry, RegistryError
+from storage.paths import DEMO_BASE_DIR, Home, find_home
+from storage.records import Origin
+from storage.settings import Settings
+
+OTHER_SEED = 9_001
+"""Neither the base nor the tuned model has read this community."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean nats a token of the replies."""
+
+    base_lantern: float
+    tuned_lantern: float
+    base_other: float
+    tuned_other: float
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Of the sampled drafts."""
+
+    sampled: int
+    empty: int
+    """Drafts in which guard left nothing to say."""
+    spoke_for_other_before_guard: int
+    spoke_for_other: int
+
+
+def losses(home: Home, tuned: Path, *, examples: int) -> Losses:
+    """NLL of both models on up to `examples` replies of each community."""
+    base = base_gguf()
+    with VocabularyFile(base) as vocabulary:
+        lantern = encoded(lantern_examples(home)[:examples], vocabulary.tokenizer)
+        other = encoded(other_examples(vocabulary.tokenizer)[:examples], vocabulary.tokenizer)
+    values = [gguf_nll(file, rows).mean for rows in (lantern, other) for file in (base, tuned)]
+    return Losses(*(round(value, 4) for value in values))
+
+
+def sample_replies(home: Home, gguf: Path, *, count: int, settings: Settings) -> Replies:
+    """Draft a reply to each of `count` held-out contexts, as the pipeline would, and guard it."""
+    with Database.open(home.database, backups=home.backups) as database:
+        members = [member.nickname for member in database.members()]
+    contexts = lantern_examples(home)
+    empty = before = after = 0
+    with Engine.load(gguf, context_tokens=settings.whole("context_tokens")) as engine:
+        for number in range(count):
+            example = contexts[number % len(contexts)]
+            prompt = compose(
+                example.persona,
+                example.turns,
+                engine.tokenizer,
+                context_tokens=engine.context_tokens,
+                max_reply_tokens=settings.whole("max_reply_tokens"),
+            )
+            names = {*prompt.names, *members}
+            draft = engine.generate_blocking(
+                prompt.ids,
+                sampling=sampling(settings, seed=number),
+                stop_ids=[engine.tokenizer.control_id(CHATML.end)],
+                stop_texts=[f"\n{clean_name(name)}:" for name in prompt.names],
+            ).text
+            before += speaks_for_other(draft, names)
+            said = [turn for turn in example.turns if isinstance(turn, Said)]
+            verdict = guard(draft, asked=said[-1].text, names=names, persona_name="Mynah")
+            if isinstance(verdict, Allowed):
+                after += speaks_for_other(verdict.text, names)
+            else:
+                empty += 1
+    return Replies(count, empty, before, after)
+
+
+def lantern_examples(home: Home) -> list[Example]:
+    return list(read_examples(home.datasets / "demo" / FILES[VALIDATION]))
+
+
+def other_examples(tokenizer: Tokenizer) -> list[Example]:
+    """Examples of a community that nobody has trained on, made the same way."""
+    with tempfile.TemporaryDirectory(prefix="mynah-bench-") as folder:
+        home = Home(Path(folder)).ensure()
+        files = write_exports(other_community(OTHER_SEED), home.messages, OTHER_SEED, 4_000)
+        with Database.open(home.database) as database:
+            import_paths(database, files, origin=Origin.SAMPLE, quarantine=home.quarantine)
+            persona = PersonaText("Mynah", lantern_persona())
+            options = DatasetOptions(WindowOptions(max_tokens=256))
+            make_dataset(database, home.datasets / "other", tokenizer, persona, options)
+        return [e for name in FILES.values() for e in read_examples(home.datasets / "other" / name)]
+
+
+def lantern_persona() -> str:
+    """The persona as the demo trains it; the same for both communities, so that it tells nothing."""
+    return persona_text(Settings().text("persona"), name="Mynah", server="The Lantern")
+
+
+def encoded(examples: list[Example], tokenizer: Tokenizer) -> list[tuple[list[int], list[bool]]]:
+    return [encode(render_example(e.persona, e.turns, e.reply), tokenizer) for e in examples]
+
+
+def base_gguf() -> Path:
+    return next(DEMO_BASE_DIR.glob("*.gguf"))
+
+
+def tuned_gguf(home: Home) -> Path:
+    """The deployed tuned version's file. Raises RegistryError."""
+    with Database.open(home.database, backups=home.backups) as database:
+        registry = ModelRegistry(database, home)
+        version = registry.deployed()
+        if version is None or version.kind != "tuned":
+            raise RegistryError("No tuned version is deployed there: run the demo in this home.")
+        return registry.path(version)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    parser.add_argument("--examples", type=int, default=300, help="replies a community for NLL")
+    parser.add_argument("--replies", type=int, default=500, help="replies to sample")
+    parser.add_argument("--json", action="store_true", help="one object on the last line")
+    arguments = parser.parse_args()
+    home = find_home(arguments.home)
+    try:
+        tuned = tuned_gguf(home)
+        nll = losses(home, tuned, examples=arguments.examples)
+        replies = sample_replies(home, tuned, count=arguments.replies, settings=Settings())
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    result = {**asdict(nll), **asdict(replies)}
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in result.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
