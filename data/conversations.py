@@ -5,11 +5,15 @@ The rule, the first that fits: an explicit reply; the last line of the person it
 ever address each other, the line just before; else it starts a conversation. All but the reply
 reach back 15 minutes at most. Time alone does not separate conversations in a busy channel
 (docs/experiments.md).
+
+Where a channel never falls silent, such links chain without end. So a conversation is full at 100
+lines: what would go on in it goes on in the next one, and still follows and answers what it did.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +26,9 @@ JOIN_REACH_MS = 4 * 60_000
 """How soon after the line before an unaddressed line of somebody new joins that conversation."""
 ADDRESSING_SHARE = 0.2
 """Where more of the lines than this are addressed, people address each other."""
+
+FULL_LINES = 100
+"""A conversation of so many lines takes in explicit replies alone."""
 
 _ADDRESS = re.compile(r"@([^\s:,]{3,})|([^\s:,]{3,})(?:[:,]|\s|$)")
 
@@ -78,6 +85,9 @@ class _Channel:
         """By author."""
         self._last_in: dict[int, CleanMessage] = {}
         """By conversation."""
+        self._lines_in: Counter[int] = Counter()
+        self._next: dict[int, int] = {}
+        """For a full conversation, the one that goes on from it."""
 
     def links(self) -> dict[int, Link]:
         before: CleanMessage | None = None
@@ -111,10 +121,12 @@ class _Channel:
         if parent is None:
             conversation_id, answered = message.message_id, None
         else:
-            conversation_id = self._links[parent.message_id].conversation_id
+            before_id = self._links[parent.message_id].conversation_id
+            conversation_id = before_id if how is How.REPLY else self._not_full(before_id, message)
             # Whoever goes on answers what the others said meanwhile, if they said anything.
             own = parent.author_id == message.author_id
-            answered = self._last_in[conversation_id] if own else parent
+            last = self._last_in.get(conversation_id) or self._last_in[before_id]
+            answered = last if own else parent
             if answered.author_id == message.author_id:
                 answered = None
         self._links[message.message_id] = Link(
@@ -126,6 +138,13 @@ class _Channel:
         )
         self._last_of[message.author_id] = message
         self._last_in[conversation_id] = message
+        self._lines_in[conversation_id] += 1
+
+    def _not_full(self, conversation_id: int, message: CleanMessage) -> int:
+        """The conversation itself, or the one that goes on from it; `message` may be its first."""
+        while self._lines_in[conversation_id] >= FULL_LINES:
+            conversation_id = self._next.setdefault(conversation_id, message.message_id)
+        return conversation_id
 
     def _find_addressees(self, message: CleanMessage) -> tuple[int, ...]:
         """Whom the line is addressed to: everyone mentioned, else whose name it begins with."""

@@ -6,6 +6,7 @@ reason in dataset_report.json.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from model.chat_format import Tokenizer
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import making, read_manifest, write_manifest
-from storage.records import MessageRecord
+from storage.records import FIRST_SNOWFLAKE, MessageRecord
 
 KIND = "dataset"
 FILES = {TRAINING: "training_data.jsonl", VALIDATION: "validation_data.jsonl"}
@@ -153,13 +154,14 @@ def make_dataset(
 
 
 def history_of(database: Database) -> dict[str, Any]:
-    """What a set depends on in the database: the messages, and who may be learned from."""
+    """What a set depends on in the database: messages, names, and who may be learned from."""
+    members = [m for m in database.members() if m.member_id >= FIRST_SNOWFLAKE]
+    names = sorted((m.member_id, m.nickname) for m in members)
     return {
         **database.history_state(),
+        "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         "left_out": sorted(
-            str(m.member_id)
-            for m in database.members()
-            if m.is_excluded or m.consent == "opted_out"
+            str(m.member_id) for m in members if m.is_excluded or m.consent == "opted_out"
         ),
         "closed_channels": sorted(
             str(c.channel_id) for c in database.channels() if not c.is_allowed
@@ -167,10 +169,16 @@ def history_of(database: Database) -> dict[str, Any]:
     }
 
 
-def is_current(folder: Path, database: Database) -> bool:
-    """Whether a whole set lies at `folder`, made from the history as it is now."""
+def is_current(folder: Path, database: Database, persona: PersonaText, max_tokens: int) -> bool:
+    """Whether a whole set for this persona and length is there, made from the history as it is."""
     manifest = read_manifest(folder)
-    return manifest is not None and manifest.config.get("history") == history_of(database)
+    wanted = {
+        "history": history_of(database),
+        "persona": persona.text,
+        "persona_name": persona.name,
+        "max_tokens": max_tokens,
+    }
+    return manifest is not None and all(manifest.config.get(k) == v for k, v in wanted.items())
 
 
 class _Seen:

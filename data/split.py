@@ -7,6 +7,7 @@ A block is contiguous: a context taken inside one side's region never holds the 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -70,16 +71,22 @@ def on_both_sides(
     regions: Sequence[Region],
     channels: Mapping[int, Sequence[CleanMessage]],
     links: Mapping[int, Link],
-) -> frozenset[int]:
-    """The conversations with messages on both sides: neither to learn from nor to measure by."""
-    sides: dict[int, str] = {}
-    torn: set[int] = set()
-    for region in regions:
-        for message in channels[region.channel_id][region.start : region.end]:
-            conversation_id = links[message.message_id].conversation_id
-            if sides.setdefault(conversation_id, region.side) != region.side:
-                torn.add(conversation_id)
-    return frozenset(torn)
+) -> dict[int, str]:
+    """The conversations with messages on both sides, and the side that keeps each.
+
+    It is the side with more of its messages, training where both have as many. Those on the other
+    side are neither to learn from nor to measure by.
+    """
+    counts = Counter(
+        (links[message.message_id].conversation_id, region.side)
+        for region in regions
+        for message in channels[region.channel_id][region.start : region.end]
+    )
+    return {
+        conversation_id: VALIDATION if own > counts[conversation_id, TRAINING] else TRAINING
+        for (conversation_id, side), own in counts.items()
+        if side == VALIDATION and counts[conversation_id, TRAINING]
+    }
 
 
 def _block_messages(total: int) -> int:

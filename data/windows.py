@@ -11,7 +11,7 @@ import hashlib
 import random
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.budget import TokenCount
@@ -26,7 +26,7 @@ from data.split import Region
 from model.chat_format import CHATML, NOTE_PREFIX, Note, Own, Said, Turn, clean_name
 
 LOST_ANSWER = "answers a line that is not here"
-TORN = "conversation runs over both sides"
+TORN = "conversation is on the other side too"
 ONLY_PLACEHOLDER = "reply is only a placeholder"
 SPEAKS_FOR_OTHERS = "reply quotes others' lines"
 REPLY_TOO_LONG = "reply longer than its budget"
@@ -117,9 +117,12 @@ class Planner:
         }
 
     def plan(
-        self, regions: Sequence[Region], torn: Collection[int]
+        self, regions: Sequence[Region], torn: Mapping[int, str]
     ) -> Iterator[PlannedExample | str]:
-        """For each message in turn: its planned example, or the reason why it is no target."""
+        """For each message in turn: its planned example, or the reason why it is no target.
+
+        `torn` is what `data.split.on_both_sides` says.
+        """
         by_channel: dict[int, list[Region]] = {}
         for region in regions:
             by_channel.setdefault(region.channel_id, []).append(region)
@@ -191,7 +194,7 @@ class _ChannelWindows:
         self._renamed: dict[tuple[int, int], int] = {}
         self._recollection = Recollection(self._messages)
 
-    def plan(self, target: int, region: Region, torn: Collection[int]) -> PlannedExample | str:
+    def plan(self, target: int, region: Region, torn: Mapping[int, str]) -> PlannedExample | str:
         message = self._messages[target]
         link = self._links[message.message_id]
         order = _order(self._options.seed, message.message_id)
@@ -231,14 +234,14 @@ class _ChannelWindows:
         target: int,
         region: Region,
         link: Link,
-        torn: Collection[int],
+        torn: Mapping[int, str],
         rng: random.Random,
     ) -> str:
         """Why the message is no answer to what stands before it, or ""."""
         message = self._messages[target]
         if message.reply_to_id is not None and message.reply_to_id not in self._place:
             return LOST_ANSWER
-        if link.conversation_id in torn:
+        if torn.get(link.conversation_id, region.side) != region.side:
             return TORN
         if target == region.start:
             return NO_CONTEXT

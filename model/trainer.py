@@ -11,8 +11,9 @@ import json
 import logging
 import math
 import random
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from storage import manifest
 from storage.errors import MynahError
 
 log = logging.getLogger(__name__)
+
+HELD_OUT_EXAMPLES = 128
+"""How many validation examples tell the loss before and after."""
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -53,8 +57,9 @@ class TrainingReport:
     tokens: int
     learned_tokens: int
     seconds: float
-    validation_loss_before: float
-    validation_loss_after: float
+    validation_loss_before: float | None
+    """None where the dataset has no validation example."""
+    validation_loss_after: float | None
 
 
 EncodedExample = tuple[list[int], list[bool]]
@@ -108,19 +113,19 @@ def train_adapter(
     out_dir: Path,
     profile: Profile,
     *,
+    inputs: Mapping[str, object],
     limit: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingReport:
     """Train a LoRA adapter on a dataset folder and leave it in `out_dir` with its manifest.
 
-    `limit` takes the first so many of the drawn examples. Raises TrainingError where the dataset is
-    empty, the run was stopped, or the loss is no number.
+    `inputs` go into the manifest as what it was made from. `limit` takes the first so many of the
+    drawn examples. Raises TrainingError where no example fits or the loss is no number; then, and
+    when it is interrupted, nothing is left.
     """
     import torch
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
-    from trl import SFTConfig
 
     started = time.monotonic()
     hf_tokenizer = AutoTokenizer.from_pretrained(base_dir)
@@ -134,40 +139,15 @@ def train_adapter(
             "No training example fits: import more history, or prepare the dataset with a smaller "
             f"--max_length than {profile.max_length} tokens."
         )
-    held_out = [e for e in validation if len(e[0]) <= profile.max_length][:128]
+    held_out = [e for e in validation if len(e[0]) <= profile.max_length][:HELD_OUT_EXAMPLES]
 
-    use_cuda = torch.cuda.is_available()
-    model = AutoModelForCausalLM.from_pretrained(
-        base_dir, dtype=torch.bfloat16 if use_cuda else torch.float32
-    )
-    report_before = _validation_loss(model, held_out)
-
-    steps_an_epoch = math.ceil(len(chosen) / (profile.batch_size * profile.gradient_accumulation))
-    steps = steps_an_epoch * profile.epochs
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32).to(device)
+    before = _validation_loss(model, held_out)
     with manifest.making(out_dir) as folder:
-        config = SFTConfig(
-            output_dir=str(folder / "trainer"),
-            num_train_epochs=profile.epochs,
-            per_device_train_batch_size=profile.batch_size,
-            gradient_accumulation_steps=profile.gradient_accumulation,
-            learning_rate=profile.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=max(1, round(steps * profile.warmup_share)),
-            weight_decay=profile.weight_decay,
-            max_length=profile.max_length,
-            seed=profile.seed,
-            logging_steps=5,
-            save_strategy="no",
-            report_to="none",
-            use_cpu=not use_cuda,
-            bf16=use_cuda or _cpu_has_bf16(),
-            gradient_checkpointing=use_cuda,
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
         trainer = _trainer_class()(
             model=model,
-            args=config,
+            args=_sft_config(profile, folder / "trainer", len(chosen), device),
             train_dataset=_as_dataset(chosen),
             processing_class=hf_tokenizer,
             peft_config=LoraConfig(
@@ -177,44 +157,29 @@ def train_adapter(
                 target_modules=LINEAR_LAYERS,
                 task_type="CAUSAL_LM",
             ),
-            callbacks=[_callback(started, on_progress, should_stop)],
+            callbacks=[_reporter(started, on_progress)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-        if trainer.state.global_step < steps:
-            raise TrainingError(
-                f"Training was stopped at step {trainer.state.global_step} of {steps}. "
-                "Start it again to train from the beginning of this step."
-            )
         trained = trainer.accelerator.unwrap_model(trainer.model)
         after = _validation_loss(trained, held_out)
-        if held_out and math.isnan(after):
+        if after is not None and not math.isfinite(after):
             raise TrainingError(
                 "The loss is no longer a number: train with a smaller --learning_rate."
             )
         trained.save_pretrained(folder)
-        _remove_tree(folder / "trainer")
+        shutil.rmtree(folder / "trainer", ignore_errors=True)
         report = TrainingReport(
-            steps=steps,
+            steps=trainer.state.global_step,
             examples=len(chosen),
             examples_too_long=too_long,
             tokens=sum(len(e[0]) for e in chosen) * profile.epochs,
             learned_tokens=sum(sum(e[1]) for e in chosen) * profile.epochs,
             seconds=round(time.monotonic() - started, 1),
-            validation_loss_before=report_before,
+            validation_loss_before=before,
             validation_loss_after=after,
         )
-        manifest.write_manifest(
-            folder,
-            kind="adapter",
-            config={
-                "profile": asdict(profile),
-                "limit": limit,
-                "base": base_dir.name,
-                "dataset": manifest.content_hash(dataset_dir),
-            },
-            counts=asdict(report),
-        )
+        manifest.write_manifest(folder, kind="adapter", config=inputs, counts=asdict(report))
     return report
 
 
@@ -237,7 +202,7 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
             kind="merged",
             config={
                 "base": base_dir.name,
-                "adapter": manifest.content_hash(adapter_dir),
+                "adapter_sha256": manifest.content_hash(adapter_dir),
                 "dtype": str(dtype).removeprefix("torch."),
             },
             counts={"parameters": sum(p.numel() for p in merged.parameters())},
@@ -260,9 +225,39 @@ def _as_dataset(examples: Sequence[EncodedExample]) -> Any:
     )
 
 
-def _validation_loss(model: Any, examples: Sequence[EncodedExample]) -> float:
-    """Mean nats a learned token over `examples`; NaN where there are none."""
-    return evaluate.model_nll(model, examples).mean if examples else math.nan
+def _validation_loss(model: Any, examples: Sequence[EncodedExample]) -> float | None:
+    """Mean nats a learned token over `examples`; None where there are none."""
+    return evaluate.model_nll(model, examples).mean if examples else None
+
+
+def _sft_config(profile: Profile, folder: Path, examples: int, device: str) -> Any:
+    """The profile in TRL's words."""
+    import torch
+    from trl import SFTConfig
+
+    steps = profile.epochs * math.ceil(
+        examples / (profile.batch_size * profile.gradient_accumulation)
+    )
+    return SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=profile.epochs,
+        per_device_train_batch_size=profile.batch_size,
+        gradient_accumulation_steps=profile.gradient_accumulation,
+        learning_rate=profile.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(steps * profile.warmup_share)),
+        weight_decay=profile.weight_decay,
+        max_length=profile.max_length,
+        seed=profile.seed,
+        logging_steps=5,
+        save_strategy="no",
+        report_to="none",
+        use_cpu=device == "cpu",
+        bf16=torch.cuda.is_bf16_supported() if device == "cuda" else _cpu_has_bf16(),
+        gradient_checkpointing=device == "cuda",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
 
 
 def _trainer_class() -> Any:
@@ -287,15 +282,12 @@ def _trainer_class() -> Any:
     return PlainLossTrainer
 
 
-def _callback(
-    started: float,
-    on_progress: Callable[[Progress], None] | None,
-    should_stop: Callable[[], bool],
-) -> Any:
+def _reporter(started: float, on_progress: Callable[[Progress], None] | None) -> Any:
+    """A callback that hands the trainer's steps on."""
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
-        """Hands the trainer's steps to our progress, and a wish to stop to the trainer."""
+        """Keeps the last loss that was logged."""
 
         loss: float | None = None
 
@@ -306,8 +298,6 @@ def _callback(
             if on_progress is not None:
                 elapsed = time.monotonic() - started
                 on_progress(Progress(state.global_step, state.max_steps, self.loss, elapsed))
-            if should_stop():
-                control.should_training_stop = True
 
     return Reporter()
 
@@ -317,9 +307,3 @@ def _cpu_has_bf16() -> bool:
     import torch
 
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def _remove_tree(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -1,15 +1,13 @@
-"""Fine-tunes a model on a prepared dataset, merges the adapter, exports a checked Q4_K_M GGUF,
-registers it.
+"""Fine-tunes a model on a prepared dataset, merges the adapter, exports and registers a GGUF.
 
     python scripts/3_train_model.py --mode all
 
-Each mode is a stage whose result is a folder with a manifest; a stage that is done already is
-skipped:
+Each mode is a stage whose result is a folder with a manifest; a stage that is done is skipped:
 
     sft      dataset -> adapter            models/checkpoints/NAME
     merge    adapter -> merged model       models/finetuned/NAME/merged
-    export   merged model -> GGUF          models/finetuned/NAME/gguf, and a candidate in the
-    registry all      the three in order
+    export   merged model -> Q4_K_M GGUF   models/finetuned/NAME/gguf-..., and a registry candidate
+    all      the three in order
 
 Deploy the result with scripts/6_manage_models.py deploy VERSION.
 """
@@ -48,6 +46,9 @@ def main() -> int:
     except MynahError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"The disk said no: {error}. Free some room, then start again.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("Stopped. Stages that were finished stay; start again to go on.", file=sys.stderr)
         return 130
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
 
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
-    home = arguments.home.ensure()
+    home = find_home(arguments.home).ensure()
     torch.set_num_threads(arguments.threads)
     profile = chosen_profile(arguments)
     base_dir = Path(arguments.base_model).expanduser().resolve()
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
     stages = forge.Run.at(home, arguments.name or arguments.dataset)
     if arguments.output_dir:
         out = Path(arguments.output_dir).expanduser().resolve()
-        stages = dataclasses.replace(stages, merged_dir=out / "merged", gguf_dir=out / "gguf")
+        stages = dataclasses.replace(stages, merged_dir=out / "merged")
     if arguments.checkpoint:
         stages = dataclasses.replace(
             stages, adapter_dir=Path(arguments.checkpoint).expanduser().resolve()
@@ -118,11 +119,14 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
             "Converting, quantising, checking",
             lambda: forge.export_gguf(stages, dataset_dir),
         )
-        version = register(home, stages, base_dir, dataset_dir, profile)
+        version = register(home, stages)
         print(f"Registered as {version.version_id}: {stages.gguf}", file=sys.stderr)
+    folders = {"adapter": stages.adapter_dir, "merged": stages.merged_dir}
+    if version is not None:
+        folders["gguf"] = stages.gguf_dir
     counts = {
-        folder.name: found.counts
-        for folder in (stages.adapter_dir, stages.merged_dir, stages.gguf_dir)
+        name: found.counts
+        for name, folder in folders.items()
         if (found := manifest.read_manifest(folder)) is not None
     }
     return {
@@ -144,39 +148,39 @@ def may_train(home: Home, dataset_dir: Path) -> None:
         check_dataset_may_train(dataset_dir, database.declarations())
 
 
-def register(
-    home: Home, stages: forge.Run, base_dir: Path, dataset_dir: Path, profile: Profile
-) -> ModelVersion:
-    """The GGUF as a candidate in the registry; the version that has this very file where there is
-    one."""
-    found = manifest.read_manifest(stages.gguf_dir)
-    assert found is not None
-    file = found.files[stages.gguf.name]
+def register(home: Home, stages: forge.Run) -> ModelVersion:
+    """The GGUF as a candidate in the registry, or the version that has this very file already.
+
+    Where it came from is read in the manifests, not in this call's flags.
+    """
+    made = manifest.read_manifest(stages.gguf_dir)
+    adapter = manifest.read_manifest(stages.adapter_dir)
+    assert made is not None
+    inputs = adapter.config if adapter is not None else {}
+    file = made.files[stages.gguf.name]
     with Database.open(home.database, backups=home.backups) as database:
         registry = ModelRegistry(database, home)
         for version in registry.list():
-            if version.sha256 == file.sha256:
+            if version.sha256 == file.sha256 and registry.path(version) == stages.gguf:
                 return version
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(found.created_at_ms / 1000))
-        version = ModelVersion(
-            version_id=f"{stages.name}-{stamp}",
-            kind="tuned",
-            status="candidate",
-            gguf_path=home.relative(stages.gguf),
-            sha256=file.sha256,
-            size_bytes=file.size_bytes,
-            created_at_ms=found.created_at_ms,
-            base=base_dir.name,
-            dataset_sha256=manifest.content_hash(dataset_dir),
-            profile=profile.name,
-            parents=tuple(
-                v.version_id
-                for v in registry.list()
-                if v.base == base_dir.name and v.kind == "base"
-            ),
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(made.created_at_ms / 1000))
+        base = str(inputs.get("base", ""))
+        parents = [v.version_id for v in registry.list() if v.kind == "base" and v.base == base]
+        return registry.register(
+            ModelVersion(
+                version_id=f"{stages.name}-{stamp}",
+                kind="tuned",
+                status="candidate",
+                gguf_path=home.relative(stages.gguf),
+                sha256=file.sha256,
+                size_bytes=file.size_bytes,
+                created_at_ms=made.created_at_ms,
+                base=base,
+                dataset_sha256=str(inputs.get("dataset_sha256", "")),
+                profile=str(inputs.get("profile", {}).get("name", "")),
+                parents=tuple(parents),
+            )
         )
-        registry.register(version)
-        return version
 
 
 def chosen_profile(arguments: argparse.Namespace) -> Profile:
@@ -214,7 +218,7 @@ def positive(kind: type[int] | type[float]) -> Callable[[str], float]:
 
     def parse(text: str) -> float:
         value = kind(text)
-        if value <= 0:
+        if not (0 < value < float("inf")):
             raise argparse.ArgumentTypeError(f"{text} is not above 0")
         return value
 
@@ -227,7 +231,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--home", type=find_home, default=None, help="home folder (else MYNAH_HOME, else here)")
+    add("--home", help="home folder (else MYNAH_HOME, else here)")
     add("--mode", choices=("sft", "merge", "export", "all"), default="all")
     add("--dataset", default="default", help="name of a dataset that script 2 made")
     add("--name", help="name of the run and its folders (default: the dataset's)")
@@ -245,7 +249,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--threads", type=positive(int), default=1, help="torch threads")
     add("--json", action="store_true", help="one object with all figures on the last line")
     arguments = parser.parse_args()
-    arguments.home = arguments.home or find_home()
+    if arguments.checkpoint and arguments.mode != "merge":
+        parser.error("--checkpoint names an adapter to merge: it goes with --mode merge")
     return arguments
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -37,7 +38,6 @@ from model.chat_format import (
     encode,
     persona_text,
     render_example,
-    speaks_for_other,
 )
 from model.evaluate import gguf_nll
 from model.inference import Engine
@@ -67,11 +67,14 @@ class Losses:
 class Replies:
     """Of the sampled drafts."""
 
-    sampled: int
-    empty: int
-    """Drafts in which guard left nothing to say."""
+    texts: tuple[str, ...]
+    """What guard let out."""
+    refused: int
+    """Drafts of which guard let nothing out."""
     spoke_for_other_before_guard: int
+    """Drafts with a line that begins as a member's line does."""
     spoke_for_other: int
+    """The same among `texts`."""
 
 
 def losses(home: Home, tuned: Path, *, examples: int) -> Losses:
@@ -89,7 +92,11 @@ def sample_replies(home: Home, gguf: Path, *, count: int, settings: Settings) ->
     with Database.open(home.database, backups=home.backups) as database:
         members = [member.nickname for member in database.members()]
     contexts = lantern_examples(home)
-    empty = before = after = 0
+    begins_as_a_member = re.compile(
+        rf"^\s*(?:{'|'.join(map(re.escape, members))})\s*:", re.IGNORECASE | re.MULTILINE
+    )
+    texts: list[str] = []
+    before = 0
     with Engine.load(gguf, context_tokens=settings.whole("context_tokens")) as engine:
         for number in range(count):
             example = contexts[number % len(contexts)]
@@ -107,14 +114,13 @@ def sample_replies(home: Home, gguf: Path, *, count: int, settings: Settings) ->
                 stop_ids=[engine.tokenizer.control_id(CHATML.end)],
                 stop_texts=[f"\n{clean_name(name)}:" for name in prompt.names],
             ).text
-            before += speaks_for_other(draft, names)
+            before += begins_as_a_member.search(draft) is not None
             said = [turn for turn in example.turns if isinstance(turn, Said)]
             verdict = guard(draft, asked=said[-1].text, names=names, persona_name="Mynah")
             if isinstance(verdict, Allowed):
-                after += speaks_for_other(verdict.text, names)
-            else:
-                empty += 1
-    return Replies(count, empty, before, after)
+                texts.append(verdict.text)
+    after = sum(begins_as_a_member.search(text) is not None for text in texts)
+    return Replies(tuple(texts), count - len(texts), before, after)
 
 
 def lantern_examples(home: Home) -> list[Example]:
@@ -135,7 +141,7 @@ def other_examples(tokenizer: Tokenizer) -> list[Example]:
 
 
 def lantern_persona() -> str:
-    """The persona as the demo trains it; the same for both communities, so that it tells nothing."""
+    """The persona as the demo trains it, for both communities: it must not tell them apart."""
     return persona_text(Settings().text("persona"), name="Mynah", server="The Lantern")
 
 
@@ -174,7 +180,13 @@ def main() -> int:
     except MynahError as error:
         print(error, file=sys.stderr)
         return 2
-    result = {**asdict(nll), **asdict(replies)}
+    result = {
+        **asdict(nll),
+        "sampled": arguments.replies,
+        "refused": replies.refused,
+        "spoke_for_other_before_guard": replies.spoke_for_other_before_guard,
+        "spoke_for_other": replies.spoke_for_other,
+    }
     if arguments.json:
         print(json.dumps(result))
     else:

@@ -11,21 +11,27 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from filelock import FileLock, Timeout
 
 from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import Side, Terminal
 from data.consent import MayNotTrain, declare, may_train
-from data.dataset import is_current
+from data.dataset import PersonaText, is_current
+from data.importers.import_progress import ProgressLine
 from data.importers.importing import import_paths
+from model.chat_format import persona_text
 from model.forge import Run, is_finished
 from model.profiles import DEMO
 from storage import manifest
@@ -33,7 +39,7 @@ from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home, find_home
-from storage.records import ModelVersion, Origin
+from storage.records import ModelVersion, Origin, community_name
 
 DATASET = "demo"
 FIRST_WORDS = "anyone up for a raid tonight?"
@@ -68,8 +74,14 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         home = find_home(arguments.home).ensure()
-        with Database.open(home.database, backups=home.backups) as database:
+        with (
+            FileLock(home.data_storage / "demo.lock", timeout=0),
+            Database.open(home.database, backups=home.backups) as database,
+        ):
             return Demo(home, database, arguments).run()
+    except Timeout:
+        say("The demo is running in this home already: let it finish, or choose another --home.")
+        return 2
     except MynahError as error:
         say(str(error))
         return 2
@@ -101,48 +113,72 @@ class Demo:
         self._bring_history()
         base = self._register_base()
         with self._memory_in_background():
-            if not self._is_trained():
+            tuned = self._trained()
+            if tuned is None:
                 self._first_reply(base)
                 if self._may_train():
-                    self._train()
+                    tuned = self._train()
                 elif self._say is not None:
                     raise DemoError("Nothing was trained, so there is no tuned model to ask.")
+            if tuned is not None and tuned.status == "candidate":
+                self._registry.deploy(tuned.version_id)
+                say(f"Deployed {tuned.version_id}. {self._clock.total_s:.0f} s so far.")
             return self._answer_once() if self._say is not None else self._chat(base)
 
     # -- history ------------------------------------------------------------------------------
 
     def _bring_history(self) -> None:
-        """The sample community or the user's exports in the database; once for the same files."""
-        mark = self._home.data_storage / "steps" / "history"
+        """The sample community or the user's exports in the database; once for the same files.
+
+        A home holds one or the other: invented people are never mixed with real ones.
+        """
+        origins = self._database.origins() - {Origin.PLAYGROUND}
+        if not self._paths and origins - {Origin.SAMPLE}:
+            return  # go on with what this home holds
+        if self._paths and Origin.SAMPLE in origins:
+            raise DemoError(
+                f"{self._home.root} holds the sample community already. Choose another folder for "
+                "your own history: --home DIR."
+            )
         origin = Origin.EXPORT if self._paths else Origin.SAMPLE
-        sample = self._home.messages / SAMPLE_FOLDER
-        if not self._paths:
-            if manifest.read_manifest(sample) is None:
-                with self._clock.step("sample", "Writing the sample community, The Lantern"):
-                    make_sample(sample)
-            self._paths = [f for f in files_below(sample) if f.name != manifest.MANIFEST_NAME]
-        inputs = {"files": [describe(f) for path in self._paths for f in files_below(path)]}
+        files = self._paths or self._sample_files()
+        inputs = {"files": [describe(f) for path in files for f in files_below(path)]}
+        mark = self._home.data_storage / "steps" / "history"
         found = manifest.read_manifest(mark)
-        if found is not None and found.config == inputs:
+        held = self._database.history_state()["messages"]
+        if found is not None and found.config == inputs and held >= found.counts["messages"]:
             return
+        line = ProgressLine(sys.stderr)
         with self._clock.step("import", "Importing"), manifest.making(mark) as folder:
             summary = import_paths(
-                self._database, self._paths, origin=origin, quarantine=self._home.quarantine
+                self._database,
+                files,
+                origin=origin,
+                quarantine=self._home.quarantine,
+                progress=line.show,
             )
-            if not any(channel.messages for channel in summary.channels.values()):
+            line.end()
+            if not summary.messages:
                 raise DemoError(
                     f"No message was found there ({len(summary.skipped)} files were no export). "
                     "--import takes DiscordChatExporter's JSON files (.json, .json.gz) and folders."
                 )
             if origin is Origin.SAMPLE:
                 exclude_sample_members(self._database)
-            counts = {"new": summary.new, "changed": summary.changed}
-            manifest.write_manifest(folder, "history", inputs, counts)
+            manifest.write_manifest(folder, "history", inputs, {"messages": summary.messages})
         say(
-            f"  {sum(c.messages for c in summary.channels.values()):,} messages of "
-            f"{summary.members:,} members in {len(summary.channels)} channels; "
-            f"{len(summary.skipped)} files were no export, {summary.quarantined} records unusable"
+            f"  {summary.messages:,} messages of {summary.members:,} members in "
+            f"{len(summary.channels)} channels; {len(summary.skipped)} files were no export, "
+            f"{summary.quarantined} records unusable"
         )
+
+    def _sample_files(self) -> list[Path]:
+        """The Lantern's export files, written where they are missing."""
+        folder = self._home.messages / SAMPLE_FOLDER
+        if manifest.read_manifest(folder) is None:
+            with self._clock.step("sample", "Writing the sample community, The Lantern"):
+                make_sample(folder)
+        return [folder / name for name in manifest.verify_manifest(folder).files]
 
     # -- base ---------------------------------------------------------------------------------
 
@@ -187,35 +223,43 @@ class Demo:
     def _dataset(self) -> Path:
         return self._home.datasets / DATASET
 
-    def _is_trained(self) -> bool:
-        """Whether a model was made from the history as it is, and something is deployed."""
+    def _examples_are_current(self) -> bool:
+        settings = stored_settings(self._database)
+        name, server = settings.text("persona_name"), community_name(self._database.channels())
+        text = persona_text(settings.text("persona"), name=name, server=server)
+        persona = PersonaText(name, text)
+        return is_current(self._dataset, self._database, persona, DEMO.max_length)
+
+    def _trained(self) -> ModelVersion | None:
+        """The version made from the history as it is now, or None."""
         run = Run.at(self._home, DATASET)
-        return (
-            self._registry.deployed() is not None
-            and is_current(self._dataset, self._database)
-            and is_finished(run, DEMO_BASE_DIR, self._dataset, DEMO)
-            and any(v.sha256 == run.gguf_sha256() for v in self._registry.list())
-        )
+        if not self._examples_are_current():
+            return None
+        if not is_finished(run, DEMO_BASE_DIR, self._dataset, DEMO):
+            return None
+        sha256 = run.gguf_sha256()
+        return next((v for v in self._registry.list() if v.sha256 == sha256), None)
 
     def _may_train(self) -> bool:
         """Whether this history may be learned from; asks for a ground once where it needs one."""
-        origins = self._database.origins()
-        if self._ground is not None and not self._database.declarations():
+        if self._ground is not None:
             declare(self._database, self._ground)
-        verdict = may_train(origins, self._database.declarations())
+        verdict = may_train(self._database.origins(), self._database.declarations())
         if not isinstance(verdict, MayNotTrain):
             return True
         say(verdict.reason)
-        if self._say is None and sys.stdin.isatty():
-            ground = input("Your ground (Enter for none: then Mynah only remembers): ").strip()
-            if ground:
-                declare(self._database, ground)
-                return True
-        return False
+        if self._say is not None or not sys.stdin.isatty():
+            return False
+        say("Your ground (Enter for none: then Mynah only remembers):")
+        ground = sys.stdin.readline().strip()
+        if not ground:
+            return False
+        declare(self._database, ground)
+        return True
 
-    def _train(self) -> None:
-        """Examples, adapter, merged model, GGUF, checks, registry; then deployed."""
-        if not is_current(self._dataset, self._database):
+    def _train(self) -> ModelVersion:
+        """Examples, adapter, merged model, GGUF, checks, registry."""
+        if not self._examples_are_current():
             with self._clock.step("examples", "Preparing examples"):
                 run_script(
                     "2_prepare_training_data.py",
@@ -229,9 +273,7 @@ class Demo:
                 *("--home", str(self._home.root), "--mode", "all", "--json"),
                 *("--dataset", DATASET, "--profile", DEMO.name),
             )
-        version_id = str(json.loads(output.splitlines()[-1])["version"])
-        self._registry.deploy(version_id)
-        say(f"Deployed {version_id}. {self._clock.total_s:.0f} s so far.")
+        return self._registry.get(str(json.loads(output.splitlines()[-1])["version"]))
 
     @contextmanager
     def _memory_in_background(self) -> Iterator[None]:
@@ -241,9 +283,10 @@ class Demo:
         """
         log_file = self._home.logs / "build_memory.log"
         with log_file.open("w", encoding="utf-8") as log:
-            command = script_command("5_build_memory.py", "--home", str(self._home.root))
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            process = start_script(
+                *("5_build_memory.py", "--home", str(self._home.root)),
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
             try:
                 yield
@@ -344,20 +387,36 @@ def describe(file: Path) -> list[object]:
     return [str(file), stat.st_size, stat.st_mtime_ns]
 
 
-def script_command(name: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(PROGRAM_DIR / "scripts" / name), *arguments]
-
-
 def run_script(name: str, *arguments: str) -> str:
-    """Run a step in a process of its own; its progress goes to stderr. Raises DemoError."""
-    done = subprocess.run(
-        script_command(name, *arguments), stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    if done.returncode == 130:
+    """Run a step in a process of its own; its progress goes to stderr. Raises DemoError.
+
+    Ctrl-C reaches the step too: it is waited for, so that it can put away what it has half-made.
+    """
+    process = start_script(name, *arguments, stdout=subprocess.PIPE)
+    try:
+        output, _ = process.communicate()
+    except KeyboardInterrupt:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=30)
+        process.kill()
+        raise
+    if process.returncode == 130:
         raise KeyboardInterrupt
-    if done.returncode:
+    if process.returncode:
         raise DemoError(f"The step {name} did not finish; what it said stands above.")
-    return done.stdout
+    return str(output)
+
+
+def start_script(name: str, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
+    """Start one of the scripts in this environment, speaking UTF-8 whatever the locale."""
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM_DIR / "scripts" / name), *arguments],
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONUTF8": "1"},
+        **streams,
+    )
 
 
 def say(text: str) -> None:

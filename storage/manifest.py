@@ -15,7 +15,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,9 +141,11 @@ def making(folder: Path) -> Iterator[Path]:
     replace a full folder on any system we run on, so an old one steps aside first: a crash between
     the two renames leaves no `folder`, which reads as "to be made", never a mixture.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).is_file():
+        raise ManifestError(f"{folder} holds what Mynah did not make; choose another place.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    temporary = folder.with_name(f".{folder.name}.making-{uuid.uuid4().hex[:8]}")
+    temporary = folder.with_name(f".{folder.name}.making-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
     try:
         yield temporary
@@ -184,11 +186,27 @@ def _put_into_place(temporary: Path, folder: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what crashed runs left behind."""
+    """Remove what crashed runs left behind: at once where their process is gone, else in a day."""
     for pattern in (f".{folder.name}.making-*", f".{folder.name}.old-*"):
         for leftover in folder.parent.glob(pattern):
-            if time.time() - leftover.stat().st_mtime > _STALE_S:
-                shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process swept it
+                is_stale = time.time() - leftover.stat().st_mtime > _STALE_S
+                if is_stale or _maker_is_gone(leftover.name):
+                    shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _maker_is_gone(name: str) -> bool:
+    """Whether the process whose id the name carries has ended. Unknown on Windows: False."""
+    words = name.rsplit("-", 2)
+    if os.name == "nt" or len(words) < 3 or not words[1].isdigit():
+        return False
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _all_files(folder: Path) -> list[str]:

@@ -40,29 +40,39 @@ def test_training_lowers_the_loss_and_leaves_a_manifest_last(
 ) -> None:
     seen: list[trainer.Progress] = []
     out = tmp_path / "adapter"
-    report = trainer.train_adapter(hf_dir, dataset, out, PROFILE, on_progress=seen.append)
+    report = trainer.train_adapter(
+        hf_dir, dataset, out, PROFILE, inputs={"a": 1}, on_progress=seen.append
+    )
+    assert report.validation_loss_before is not None
+    assert report.validation_loss_after is not None
     assert report.validation_loss_after < report.validation_loss_before - 0.5
     assert report.steps == 10 == seen[-1].step == seen[-1].steps
     assert report.tokens <= 4_000
     assert 0 < report.learned_tokens < report.tokens / 2
     found = manifest.verify_manifest(out)
-    assert found.config["profile"]["lora_r"] == 4
+    assert found.config == {"a": 1}
     assert "adapter_model.safetensors" in found.files
     assert not any(name.startswith("trainer") for name in found.files)
 
 
-def test_a_stopped_run_leaves_nothing_that_looks_finished(
+def test_an_interrupted_run_leaves_nothing_that_looks_finished(
     hf_dir: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "adapter"
-    with pytest.raises(TrainingError, match="stopped at step 1 of 10"):
-        trainer.train_adapter(hf_dir, dataset, out, PROFILE, should_stop=lambda: True)
+    def interrupt(progress: trainer.Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train_adapter(
+            hf_dir, dataset, tmp_path / "a", PROFILE, inputs={}, on_progress=interrupt
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_fitting_example_is_a_sentence(hf_dir: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="No training example fits"):
-        trainer.train_adapter(hf_dir, dataset, tmp_path / "a", replace(PROFILE, max_length=8))
+        trainer.train_adapter(
+            hf_dir, dataset, tmp_path / "a", replace(PROFILE, max_length=8), inputs={}
+        )
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
