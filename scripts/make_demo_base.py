@@ -1,9 +1,9 @@
 """Makes models/demo-base: pretrains the small base on invented communities and converts it to GGUF.
 
-For developers; it takes half an hour on two cores. Communities, members and voices are other than
-the sample community's, and so are the seeds: the base has never seen The Lantern. What comes out: a
-float16 Hugging Face folder, its Q4_K_M GGUF, and figures.json, from which make_demo_card.py writes
-the card.
+For developers; it takes about three quarters of an hour on one core. Communities, members and
+voices are other than the sample community's, and so are the seeds: the base has never seen The
+Lantern. What comes out: a float16 Hugging Face folder, its Q4_K_M GGUF, and figures.json, from
+which make_demo_card.py writes the card.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def main() -> int:
 
     torch.set_num_threads(arguments.threads)
     persona = next(str(s.default) for s in SETTINGS if s.name == "persona")
-    work = Path(tempfile.mkdtemp(prefix="mynah-demo-base-"))
+    temporary = tempfile.TemporaryDirectory(prefix="mynah-")
+    work = Path(temporary.name) / "demo-base"  # the converter names the model by its folder
+    work.mkdir()
 
     corpus: list[Window] = []
     lines = 0
@@ -101,7 +103,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted(work.iterdir()):
         shutil.move(str(file), out / file.name)
-    work.rmdir()
+    temporary.cleanup()
     say(f"written to {out}")
     print(json.dumps(figures))
     return 0
@@ -125,10 +127,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--home", type=find_home, help="not used: the base ships with the program")
     parser.add_argument("--out", default=str(DEMO_BASE_DIR), help="where to write the model")
-    parser.add_argument("--seconds", type=float, default=1800, help="time for pretraining")
-    parser.add_argument("--passes", type=float, default=4, help="most times the corpus is seen")
-    parser.add_argument("--communities", type=int, default=48)
-    parser.add_argument("--messages", type=int, default=10_000, help="messages a community")
+    parser.add_argument("--seconds", type=float, default=2600, help="time for pretraining")
+    parser.add_argument("--passes", type=float, default=1, help="most times the corpus is seen")
+    parser.add_argument("--communities", type=int, default=96)
+    parser.add_argument("--messages", type=int, default=4_000, help="messages a community")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
     return parser.parse_args()

@@ -28,6 +28,14 @@ from data.samples.other_talk import (
     SLANG,
     TONES,
 )
+from data.samples.other_words import (
+    ADJECTIVES,
+    ENDS,
+    HABITS,
+    NOUNS,
+    STARTS,
+    TITLES,
+)
 
 CHANNEL_SETS = (
     (
@@ -72,7 +80,7 @@ def other_community(seed: int) -> Community:
     def identity(number: int) -> str:
         return snowflake(base + number * 77_003, 1000 + number)
 
-    things = rng.sample(THINGS, 6)
+    things = [t if rng.random() < 0.5 else _coin(rng, "{a} {n}") for t in rng.sample(THINGS, 6)]
     mascot, animal = rng.choice(MASCOTS)
     days = rng.randint(300, 600)
     members = _members(rng, identity, days, things)
@@ -158,10 +166,19 @@ def _voice(rng: Random, things: list[str]) -> Voice:
         key: tuple(rng.sample(choices, min(len(choices), rng.randint(1, 2))))
         for key, choices in tone.items()
     }
-    case = rng.choices(("lower", "sentence", "upper"), (55, 42, 3))[0]
+    case = rng.choices(("lower", "sentence", "upper"), (52, 40, 8))[0]
     tidy = case == "sentence"
     slang = tuple(rng.sample(SLANG, rng.randint(0, 3 if tidy else 12)))
     phrases = tuple(p.replace("%thing%", rng.choice(things)) for p in rng.sample(PHRASES, 2))
+    phrases += tuple(_coin(rng, habit) for habit in rng.sample(HABITS, rng.randint(1, 3)))
+    openers = (
+        *rng.sample(OPENERS, 2),
+        *(_coin(rng, s) for s in rng.sample(STARTS, rng.randint(0, 2))),
+    )
+    closers = (
+        *rng.sample(CLOSERS, 2),
+        *(_coin(rng, e) for e in rng.sample(ENDS, rng.randint(0, 2))),
+    )
     return Voice(
         case=case,
         end_mark=rng.choice((".", ".", "!", "") if tidy else ("", "", "", "!", "...")),
@@ -170,10 +187,10 @@ def _voice(rng: Random, things: list[str]) -> Voice:
         keeps_commas=1.0 if tidy else rng.choice((1.0, 0.7, 0.2)),
         keeps_apostrophes=tidy or rng.random() < 0.5,
         words=words,
-        openers=tuple(rng.sample(OPENERS, 3)),
-        opener_rate=rng.uniform(0, 0.25),
-        closers=tuple(rng.sample(CLOSERS, 2)),
-        closer_rate=rng.uniform(0, 0.2),
+        openers=openers,
+        opener_rate=rng.uniform(0, 0.35),
+        closers=closers,
+        closer_rate=rng.uniform(0, 0.3),
         slang=slang,
         slang_rate=rng.uniform(0.4, 1.0),
         typo_rate=rng.choice((0.0, 0.0, 0.005, 0.015, 0.03)),
@@ -184,8 +201,24 @@ def _voice(rng: Random, things: list[str]) -> Voice:
         shout_rate=rng.choice((0.0, 0.0, 0.02)),
         fullness=rng.uniform(0.1, 0.95),
         catchphrases=phrases,
-        catchphrase_rate=rng.uniform(0, 0.05),
+        catchphrase_rate=rng.uniform(0, 0.1),
     )
+
+
+def _coin(rng: Random, pattern: str) -> str:
+    """A pattern of other_words.py with words drawn for it."""
+    return pattern.format(a=rng.choice(ADJECTIVES), n=rng.choice(NOUNS))
+
+
+def _word_name(rng: Random) -> str:
+    """A name out of words: Gravelhook, Saint Turnip, the kind that games have too."""
+    noun = rng.choice(NOUNS).title()
+    return rng.choice((noun + rng.choice(NOUNS), f"{rng.choice(TITLES)} {noun}"))
+
+
+def _maker(rng: Random) -> str:
+    """What stands before Hammer or Falls: a sound, a word or two."""
+    return rng.choice((_name(rng), rng.choice(NOUNS).title(), _coin(rng, "{a} {n}").title()))
 
 
 def _name(rng: Random) -> str:
@@ -246,10 +279,11 @@ def _entities(rng: Random) -> dict[str, tuple[str, ...]]:
         ),
         "newgame": many(4, lambda: f"{_name(rng)} {rng.choice(genres)}"),
         "boss": many(
-            9, lambda: f"{_name(rng)} {rng.choice(titles)}" if rng.random() < 0.5 else _name(rng)
+            9,
+            lambda: _word_name(rng) if rng.random() < 0.5 else f"{_name(rng)} {rng.choice(titles)}",
         ),
-        "item": many(10, lambda: f"the {_name(rng)} {rng.choice(kinds)}"),
-        "place": many(8, lambda: f"{_name(rng)} {rng.choice(sorts)}"),
+        "item": many(10, lambda: f"the {_maker(rng)} {rng.choice(kinds)}"),
+        "place": many(8, lambda: f"{_maker(rng)} {rng.choice(sorts)}"),
         "npc": many(
             6, lambda: rng.choice(("Old ", "Lady ", "Uncle ", "", "Sergeant ")) + _name(rng)
         ),

@@ -6,7 +6,14 @@ import random
 from collections.abc import Sequence
 
 from data.preprocessor import CleanMessage, clean
-from storage.records import ChannelRecord, MemberRecord, MessageKind, MessageRecord, Origin
+from storage.records import (
+    FIRST_SNOWFLAKE,
+    ChannelRecord,
+    MemberRecord,
+    MessageKind,
+    MessageRecord,
+    Origin,
+)
 
 BEGAN_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
@@ -98,7 +105,8 @@ def history(
                 reply_to_id=rng.choice(earlier) if earlier and rng.random() < 0.1 else None,
             )
         )
-    return records, [ChannelRecord(c, 1, "The Testers", f"room-{c}") for c in channels]
+    places = [ChannelRecord(c, FIRST_SNOWFLAKE, "The Testers", f"room-{c}") for c in channels]
+    return records, places
 
 
 class LetterTokenizer:

@@ -8,6 +8,8 @@ import pytest
 
 from data.consent import (
     ConsentError,
+    MayNotTrain,
+    MayTrain,
     check_dataset_may_train,
     declare,
     may_train,
@@ -29,7 +31,8 @@ def test_content_from_discord_needs_a_declaration(origin: Origin) -> None:
 
 def test_the_sample_needs_none() -> None:
     assert require_may_train([Origin.SAMPLE], [])
-    assert may_train([], [])
+    assert isinstance(may_train([], []), MayTrain)
+    assert isinstance(may_train([Origin.EXPORT], []), MayNotTrain)
 
 
 def test_a_declaration_is_recorded_once(tmp_path: Path) -> None:

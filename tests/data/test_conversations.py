@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 
-from data.conversations import How, in_true_order, link
+from data.conversations import FULL_LINES, How, in_true_order, link
 from data.preprocessor import CleanMessage, clean
 from storage.records import Origin
 from tests.data.talk import MEMBERS, MINUTE_MS, history, talk
@@ -102,3 +103,20 @@ def test_half_of_the_links_in_real_logs_are_found() -> None:
     pairs = [line.split() for line in (folder / "links.tsv").read_text().splitlines()]
     found = [(links[int(child)].parent_id or int(child)) == int(parent) for child, parent in pairs]
     assert sum(found) / len(found) > 0.48
+
+
+def test_a_channel_that_never_falls_silent_has_bounded_conversations() -> None:
+    lines = [(("mira", "bob", "kai")[i % 3], f"line {i}") for i in range(950)]
+    links = link(talk(*lines))
+    sizes = Counter(one.conversation_id for one in links.values())
+    assert set(sizes.values()) == {FULL_LINES, 50}
+    # The next conversation's first line follows and answers what it would have.
+    first = links[FULL_LINES + 1]
+    assert first.conversation_id == first.message_id
+    assert (first.how, first.answers_id) == (How.CONTINUES, FULL_LINES)
+
+
+def test_an_explicit_reply_belongs_to_a_full_conversation_too() -> None:
+    messages = talk(*[(("mira", "bob")[i % 2], f"line {i}") for i in range(150)])
+    messages[140] = replace(messages[140], reply_to_id=3)
+    assert link(messages)[141].conversation_id == 1

@@ -16,7 +16,7 @@ from tests.data.talk import MEMBERS, history, record
     "text",
     [
         *("k", "lol", "teh raod", "🔥", "😂😂", "...", "!!!", "?", "/s", "$5 each", "!? what"),
-        *("see /etc/fstab", "look https://example.com/x", "a" * 3000),
+        *("see /etc/fstab", "look https://example.com/x", "ha [sticker: Wave]", "a" * 3000),
     ],
 )
 def test_every_length_and_spelling_is_kept(text: str) -> None:
@@ -34,6 +34,11 @@ def test_every_length_and_spelling_is_kept(text: str) -> None:
         (record(1, "mira", "oops", deleted_at_ms=5), preprocessor.DELETED),
         (record(1, "mira", " \u200b\n"), preprocessor.EMPTY),
         (record(1, "mira", "https://example.com/a <https://b.example>"), preprocessor.ONLY_LINKS),
+        (record(1, "mira", "[sticker: Wave]"), preprocessor.STANDS_FOR_ANOTHER),
+        (
+            record(1, "mira", "[forwarded: see you]\n[embed: a page]"),
+            preprocessor.STANDS_FOR_ANOTHER,
+        ),
         (record(1, "mira", "!roll 2d6"), preprocessor.BOT_COMMAND),
         (record(1, "mira", "/ping"), preprocessor.BOT_COMMAND),
         (record(1, "mira", "m!play song"), preprocessor.BOT_COMMAND),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 from data.conversations import in_true_order, link
 from data.preprocessor import clean
-from data.split import SIDES, VALIDATION, on_both_sides, split
-from tests.data.talk import MEMBERS, history
+from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
+from tests.data.talk import BEGAN_MS, CHANNEL, MEMBERS, NAMES, history, record
 
 
 def split_history(count: int, seed: int = 3, channels: Sequence[int] = (500, 600)):
@@ -41,11 +44,37 @@ def test_about_a_tenth_is_set_aside_and_the_seed_decides_which() -> None:
 def test_a_torn_conversation_is_found() -> None:
     _, links, channels, regions = split_history(3000)
     torn = on_both_sides(regions, channels, links)
-    sides: dict[int, set[str]] = {}
+    sides: dict[int, Counter[str]] = {}
     for region in regions:
         for message in channels[region.channel_id][region.start : region.end]:
-            sides.setdefault(links[message.message_id].conversation_id, set()).add(region.side)
-    assert torn == {c for c, on in sides.items() if on == set(SIDES)}
+            sides.setdefault(links[message.message_id].conversation_id, Counter())[region.side] += 1
+    assert set(torn) == {c for c, on in sides.items() if set(on) == set(SIDES)}
+    for conversation_id, keeper in torn.items():
+        on = sides[conversation_id]
+        assert on[keeper] == max(on.values())
+        assert keeper == TRAINING or on[TRAINING] < on[VALIDATION]
+
+
+def test_a_busy_channel_loses_little_to_torn_conversations() -> None:
+    """A message each 20 seconds round the clock, nobody addressed."""
+    rng = random.Random(5)
+    lines = [
+        replace(record(i, rng.choice(NAMES[:4]), f"line {i}"), created_at_ms=BEGAN_MS + i * 20_000)
+        for i in range(1, 6001)
+    ]
+    messages = in_true_order(clean(lines, MEMBERS)[0])
+    links = link(messages)
+    channels = {CHANNEL: messages}
+    regions = split(channels, links, seed=1)
+    torn = on_both_sides(regions, channels, links)
+    kept = Counter(
+        region.side
+        for region in regions
+        for message in messages[region.start : region.end]
+        if torn.get(links[message.message_id].conversation_id, region.side) == region.side
+    )
+    assert kept.total() > 0.95 * len(messages)
+    assert kept[VALIDATION] > 0.05 * len(messages)
 
 
 def test_one_block_alone_is_for_training() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from data import windows
 from data.budget import TokenCount
-from data.conversations import Link, in_true_order, link
+from data.conversations import How, Link, in_true_order, link
 from data.naming import Renaming
 from data.preprocessor import CleanMessage, clean
-from data.split import TRAINING, Region, on_both_sides, split
+from data.split import TRAINING, VALIDATION, Region, on_both_sides, split
 from data.windows import PlannedExample, Planner, WindowOptions, choose
 from model.chat_format import Note, Own, Said, encode, render_example, speaks_for_other
 from tests.data.talk import CHANNEL, MEMBERS, LetterTokenizer, history, talk
@@ -41,7 +41,7 @@ def planner_of(
 def outcome_of_last(messages: list[CleanMessage], **options: object) -> PlannedExample | str:
     planner, _, _ = planner_of(messages, **options)
     region = Region(CHANNEL, 0, len(messages), TRAINING)
-    return list(planner.plan([region], ()))[-1]
+    return list(planner.plan([region], {}))[-1]
 
 
 def built_history(count: int = 1500, **options: object):
@@ -61,7 +61,7 @@ def test_a_window_is_what_stood_before_the_reply() -> None:
         ("bob", "Mira: see you"),
     )
     planner, _, _ = planner_of(messages, note_share=0.0)
-    plan = list(planner.plan([Region(CHANNEL, 0, 5, TRAINING)], ()))[-1]
+    plan = list(planner.plan([Region(CHANNEL, 0, 5, TRAINING)], {}))[-1]
     assert isinstance(plan, PlannedExample)
     example = planner.build(plan)
     shown = (
@@ -163,14 +163,21 @@ def test_a_reply_to_what_is_not_here_and_a_torn_conversation_are_no_targets() ->
     messages[2] = replace(messages[2], reply_to_id=99)
     assert outcome_of_last(messages) == windows.LOST_ANSWER
     planner, _, _ = planner_of(talk(("mira", "a"), ("kai", "mira: b"), ("bob", "kai: c")))
-    torn = list(planner.plan([Region(CHANNEL, 0, 3, TRAINING)], {1}))[-1]
-    assert torn == windows.TORN
+    region = Region(CHANNEL, 0, 3, TRAINING)
+    assert list(planner.plan([region], {1: VALIDATION}))[-1] == windows.TORN
+    assert isinstance(list(planner.plan([region], {1: TRAINING}))[-1], PlannedExample)
 
 
 def test_new_topics_are_kept_at_a_lower_share() -> None:
-    _, _, outcomes, _, _ = built_history()
-    counted = Counter(one for one in outcomes if isinstance(one, str))
-    assert counted[windows.STARTS_TOPIC] > 0
+    planner, links, channels = planner_of(clean(history(4000)[0], MEMBERS)[0])
+    regions = [Region(channel_id, 0, len(own), TRAINING) for channel_id, own in channels.items()]
+    messages = [message for own in channels.values() for message in own]
+    outcomes = zip(messages, planner.plan(regions, {}), strict=True)
+    starts = [out for m, out in outcomes if links[m.message_id].how is How.STARTS]
+    kept = sum(1 for out in starts if isinstance(out, PlannedExample))
+    left_out = starts.count(windows.STARTS_TOPIC)
+    assert kept + left_out > 100
+    assert kept / (kept + left_out) == pytest.approx(windows.STARTS_KEPT, abs=0.1)
 
 
 def test_repeated_lines_and_duplicates_are_bounded() -> None:
@@ -178,7 +185,7 @@ def test_repeated_lines_and_duplicates_are_bounded() -> None:
     lines = [(who, text.format(i)) for i in range(40) for who, text in question]
     doubled = [(who, text.format(3)) for who, text in question]
     planner, _, channels = planner_of(talk(*lines, *doubled), note_share=0.0)
-    plans = planner.plan([Region(CHANNEL, 0, len(channels[CHANNEL]), TRAINING)], ())
+    plans = planner.plan([Region(CHANNEL, 0, len(channels[CHANNEL]), TRAINING)], {})
     kept, drops = choose([p for p in plans if not isinstance(p, str)], channels, None)
     replies = Counter(planner.build(plan).reply for plan in kept)
     assert replies["mira, lol"] == windows.REPEATS_AT_LEAST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,15 @@ def run(db: Database, *paths: Path, **options: Any) -> ImportSummary:
     return import_paths(
         db, paths, origin=Origin.EXPORT, quarantine=db.path.parent / "quarantine", **options
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_itself_is_passed_over(db: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    write(folder / "a.json", export([message(1)]))
+    (folder / "loop.json").symlink_to(folder / "loop.json")
+    (folder / "gone.json").symlink_to(folder / "nothing.json")
+    assert run(db, folder).new == 1
 
 
 def aside(summary: ImportSummary) -> list[dict[str, Any]]:
