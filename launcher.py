@@ -53,12 +53,20 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     only_demo = (arguments.say, arguments.json or None, arguments.paths, arguments.declare)
     if not arguments.demo and any(value is not None for value in only_demo):
         parser.error("--say, --json, --import and --declare go with --demo")
+    if arguments.json and arguments.say is None:
+        parser.error("--json goes with --say")
+    for path in arguments.paths or []:
+        # Path's own would raise for an unknown user's ~ and a folder that may not be looked into.
+        if not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
+            parser.error(f"{path} does not exist or may not be read; check the path to import")
     return arguments
 
 
 def main(argv: list[str]) -> int:
     from scripts import environment
+    from scripts.output import use_utf8_output
 
+    use_utf8_output()
     arguments = parse_arguments(argv)
     if arguments.doctor:
         from scripts import doctor
@@ -85,7 +93,8 @@ def main(argv: list[str]) -> int:
 
 
 def become(command: list[str]) -> int:
-    """Go on as another program: same terminal, same exit status."""
+    """Go on as another program: same terminal, same exit status; it and its children use UTF-8."""
+    os.environ["PYTHONUTF8"] = "1"
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name != "nt":

@@ -16,10 +16,11 @@ from pathlib import Path
 from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
-from model.embedder import Embedder, find_embedder
+from model.embedder import Embedder, EmbedderError, find_embedder
 from model.inference import Engine
 from storage.database import Database
 from storage.errors import MynahError
+from storage.manifest import read_manifest
 from storage.paths import Home
 from storage.records import community_name
 from storage.settings import Settings, load
@@ -72,25 +73,39 @@ def open_pipeline(
 
 @contextmanager
 def open_recall(home: Home, database: Database, settings: Settings) -> Iterator[Recall]:
-    """The home's memory: with vectors where an embedder and an index are there, else by full text.
+    """The home's memory: with vectors where an embedder and its own index are there, else by full
+    text.
 
-    A memory that cannot be opened is logged and done without.
+    Vectors that cannot be read, or that another embedder made, are logged and done without.
     """
     with ExitStack() as stack:
         recall = Recall(database)
         found = find_embedder(home) if home.embeddings.is_dir() else None
         if found is not None and settings.switch("recall_enabled"):
             try:
-                from storage.vectordb import VectorIndex  # LanceDB: half a second to import
+                # LanceDB: half a second to import
+                from storage.vectordb import VectorIndex, built_with
 
+                _refuse_another_embedder(found, built_with(home.embeddings))
                 embedder = stack.enter_context(
                     Embedder.load(found, threads=settings.whole("threads"))
                 )
-                index = VectorIndex(home.embeddings, embedder.dimensions)
+                index = VectorIndex(home.embeddings, embedder.dimensions, repair=False)
                 recall = Recall(database, index=index, embedder=embedder)
             except (MynahError, OSError) as error:
                 log.warning("The memory's vectors are not used. %s", error)
         yield recall
+
+
+def _refuse_another_embedder(gguf: Path, built_with_sha256: str) -> None:
+    """Raise EmbedderError where `gguf` did not make the index: its vectors do not compare."""
+    if not built_with_sha256:
+        raise EmbedderError("The memory is not built yet: run scripts/5_build_memory.py.")
+    manifest = read_manifest(gguf.parent)
+    if manifest is None or manifest.files[gguf.name].sha256 != built_with_sha256:
+        raise EmbedderError(
+            "The memory was built with another embedder: run scripts/5_build_memory.py."
+        )
 
 
 def stored_settings(database: Database) -> Settings:

@@ -1,7 +1,7 @@
 """Decides whether a message is answered: a pure function of message, facts and one draw of chance.
 
-It calls no model. Relevance, cooldowns and quiet hours will be further rules in the same order:
-what forbids first, then what asks for an answer, then chance.
+The message is as training shows it (`bot/readable.py`). Relevance, cooldowns and quiet hours will
+be further rules in the same order: what forbids first, then what asks for an answer, then chance.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ class Facts:
     """0.0-1.0: the share of messages not addressed to the persona that it answers."""
     channel_is_allowed: bool = True
     author_is_excluded: bool = False
+    is_seen: bool = False
+    """Whether the message stands in the channel's transcript already."""
 
 
 def may_read(message: IncomingMessage, facts: Facts) -> bool:
-    """Whether the message may be kept in the channel's transcript at all."""
+    """Whether the message goes into the channel's transcript: what training drops does not."""
     return _forbids_reading(message, facts) is None
 
 
@@ -35,8 +37,6 @@ def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
     forbidden = _forbids_reading(message, facts)
     if forbidden is not None:
         return Silent(forbidden)
-    if message.author.is_bot:
-        return Silent(SilentReason.BOT)
     addressed = _addressed(message, facts)
     if addressed is not None:
         return Reply(addressed)
@@ -53,6 +53,10 @@ def _forbids_reading(message: IncomingMessage, facts: Facts) -> SilentReason | N
         return SilentReason.NOT_ALLOWED
     if facts.author_is_excluded:
         return SilentReason.EXCLUDED
+    if message.author.is_bot:
+        return SilentReason.BOT
+    if facts.is_seen:
+        return SilentReason.SEEN
     if message.record.kind is MessageKind.SYSTEM or not message.text.strip():
         return SilentReason.NOTHING_SAID
     return None

@@ -12,30 +12,30 @@ import unicodedata
 from collections.abc import Collection
 
 from bot.messages import Allowed, GuardVerdict, Refused, RefusedBecause
-from model.chat_format import NOTE_PREFIX, clean_name, cut_to_own_words
+from model.chat_format import clean_name, cut_to_own_words, folded
 
 MAX_CHARS = 2_000
 """Discord's limit for one message."""
 
 ZERO_WIDTH_SPACE = "\u200b"
 
-_MASS_MENTION = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
+_MASS_MENTION = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _ROLE_OR_MEMBER = re.compile(r"<@(?=[!&]?\d+>)")
 _LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_HEAD_OF_LINE = re.compile(r"^([^::\n]{1,64})[::]", re.MULTILINE)
-_MARKS = re.compile(r"[\s*_~`|<>\[\](){}\"'“”‘’#–—-]+")
-# A later line such as "kira: yes": of no known member, yet the shape in which others speak.
-_STRANGER = re.compile(r"^[ \t]*([\w.\-|\[\]^`]{1,32}): +\S", re.MULTILINE)
-_HEADINGS = frozenset(
-    "edit edit2 ps note notes update tldr nb fyi btw warning tip example result question answer "
-    "q a pro pros con cons http https".split()
+# Joiners make one emoji of several, tags make flags; the other unseen characters only hide things.
+_KEPT_UNSEEN = re.compile("[\n\u200d\U000e0020-\U000e007f]")
+_HEAD_OF_LINE = re.compile(
+    r"^([^:\uff1a\ufe13\ufe55\n]{1,64})[:\uff1a\ufe13\ufe55](?!//)", re.MULTILINE
 )
+_MARKS = re.compile(r"[\s*_~`|<>\[\](){}\"'“”‘’#–—-]+")
 
 
 def guard(draft: str, *, asked: str, names: Collection[str], persona_name: str) -> GuardVerdict:
     """What of the draft may be said in answer to `asked`.
 
-    `names` is everybody for whom it must not speak: who is in view, and the members known.
+    `names` is everybody for whom it must not speak: who is in view, and the members known. A line
+    of a name that nobody here bears stays: it speaks for no one, and is most often a list's
+    ("monday: raid").
     """
     changes: list[str] = []
     text = _plain(draft)
@@ -57,10 +57,17 @@ def guard(draft: str, *, asked: str, names: Collection[str], persona_name: str) 
 
 
 def _plain(text: str) -> str:
-    """One kind of line break, and no character that is not seen (but joiners, which emoji need)."""
-    unified = _LINE_ENDS.sub("\n", text)
-    seen = (c for c in unified if c == "\n" or c == "\u200d" or unicodedata.category(c)[0] != "C")
-    return "".join(seen).strip()
+    """Composed (NFC), with one kind of line break and nothing unseen but what emoji are made of.
+
+    Unassigned characters stay: Python's tables are older than the newest emoji.
+    """
+    unified = _LINE_ENDS.sub("\n", text).replace("\t", " ")
+    seen = (
+        char
+        for char in unified
+        if _KEPT_UNSEEN.match(char) or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
+    return unicodedata.normalize("NFC", "".join(seen)).strip()
 
 
 def _without_own_name(text: str, persona_name: str) -> str:
@@ -71,22 +78,20 @@ def _without_own_name(text: str, persona_name: str) -> str:
 
 
 def _own_words(text: str, names: Collection[str], persona_name: str) -> str:
-    """`cut_to_own_words`, and the same for names dressed in marks and for strangers' lines."""
+    """`cut_to_own_words`, and the same for names dressed in marks."""
     everybody = [*names, persona_name]
     text = cut_to_own_words(text, everybody)
+    heads = list(_HEAD_OF_LINE.finditer(text))
+    if not heads:
+        return text
     known = {_bare(clean_name(name)) for name in everybody} - {""}
-    ends = [head.start() for head in _HEAD_OF_LINE.finditer(text) if _bare(head[1]) in known]
-    ends += [
-        line.start()
-        for line in _STRANGER.finditer(text)
-        if line.start() > 0 and line[1].casefold().strip(".") not in _HEADINGS
-    ]
+    ends = [head.start() for head in heads if _bare(head[1]) in known]
     return text[: min(ends)].strip() if ends else text
 
 
 def _bare(name: str) -> str:
-    """A name without the marks that may stand around it and in any case, for comparing."""
-    return _MARKS.sub("", name).casefold()
+    """A name without the marks that may stand around it, for comparing."""
+    return _MARKS.sub("", folded(name))
 
 
 def _without_mass_mentions(text: str) -> str:
@@ -105,7 +110,7 @@ def _within_limit(text: str) -> str:
 
 
 def _says_something(text: str) -> bool:
-    return bool(text.replace(ZERO_WIDTH_SPACE, "").strip()) and not text.startswith(NOTE_PREFIX)
+    return bool(text.replace(ZERO_WIDTH_SPACE, "").strip())
 
 
 def _folded(text: str) -> str:

@@ -59,7 +59,8 @@ class SilentReason(Enum):
     BOT = "a bot spoke"
     NOT_ALLOWED = "channel not on the allow-list"
     EXCLUDED = "author excluded"
-    NOTHING_SAID = "nothing was said: a system notice or a message without words"
+    NOTHING_SAID = "nothing was said: a notice, a bot command, a bare link, no words at all"
+    SEEN = "this message was handled already"
     NO_CHANCE = "not addressed, and chance said no at the response rate"
 
 

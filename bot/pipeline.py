@@ -37,7 +37,7 @@ from bot.messages import (
 from bot.platforms.platform import Platform
 from bot.read_along import Transcripts
 from bot.recall import Recall
-from bot.store import Known, store
+from bot.store import Known, names_of_others, store
 from bot.transcript import Line
 from model.chat_format import Own, Said, persona_text
 from model.inference import Engine, EngineError
@@ -88,19 +88,22 @@ class Pipeline:
     async def handle(self, message: IncomingMessage) -> Trace:
         """Take one message through all stages; messages of one channel go one after the other.
 
-        When this returns, or raises in a stage after the first, the message is stored. Raises
-        MynahError for what can be expected: a full disk, a platform that does not take the reply.
+        It is stored at once, also while a reply is being written in its channel. When this returns,
+        or raises in a stage after the first, it is stored. Raises MynahError for what can be
+        expected: a full disk, a platform that does not take the reply.
         """
+        watch = _Stopwatch()
+        storing = asyncio.create_task(self._store(message))
         async with self._turns.setdefault(message.channel_id, asyncio.Lock()):
-            trace = await self._handle(message)
+            known = await storing
+            watch.lap("stored")
+            trace = await self._handle(known, watch)
         self.traces.append(trace)
         return trace
 
-    async def _handle(self, message: IncomingMessage) -> Trace:
-        watch = _Stopwatch()
-        known = await self._store(message)
-        watch.lap("stored")
-        facts = self._facts(known)
+    async def _handle(self, known: Known, watch: _Stopwatch) -> Trace:
+        message = known.message
+        facts = await self._facts(known)
         await self._read_along(message, facts)
         watch.lap("read along")
         verdict = decide(message, facts, self._chance.random())
@@ -108,12 +111,10 @@ class Pipeline:
         trace = Trace(message.message_id, message.channel_id, verdict)
         if isinstance(verdict, Reply):
             async with self.platform.typing(message.channel_id):
-                trace = await self._reply(message, trace, known, watch)
+                trace = await self._reply(message, trace, watch)
         return replace(trace, timings_s=watch.laps)
 
-    async def _reply(
-        self, message: IncomingMessage, trace: Trace, known: Known, watch: _Stopwatch
-    ) -> Trace:
+    async def _reply(self, message: IncomingMessage, trace: Trace, watch: _Stopwatch) -> Trace:
         memories = await self._remember(message)
         watch.lap("recalled")
         prompt = await self._compose(message)
@@ -128,7 +129,7 @@ class Pipeline:
         for seed in self._seeds():
             draft = await generate(self.engine, prompt, self.settings, seed)
             watch.lap("generated")
-            checked = self._guard(draft, message, prompt, known)
+            checked = await asyncio.to_thread(self._guard, draft, message, prompt)
             watch.lap("guarded")
             trace = _with_draft(trace, draft, checked)
             if isinstance(checked, Allowed):
@@ -140,22 +141,31 @@ class Pipeline:
         return trace
 
     async def _store(self, message: IncomingMessage) -> Known:
-        return await asyncio.to_thread(store, self._database, message, own_id=self.platform.own_id)
+        return await asyncio.to_thread(
+            store,
+            self._database,
+            message,
+            own_id=self.platform.own_id,
+            persona_name=self._persona_name,
+        )
 
-    def _facts(self, known: Known) -> Facts:
+    async def _facts(self, known: Known) -> Facts:
+        message = known.message
+        is_seen = known.channel_is_allowed and (await self._transcripts.of(message.channel_id)).has(
+            message.message_id
+        )
         return Facts(
             own_id=self.platform.own_id,
             persona_name=self._persona_name,
             response_rate=self.settings.number("response_rate"),
             channel_is_allowed=known.channel_is_allowed,
             author_is_excluded=known.author_is_excluded,
+            is_seen=is_seen,
         )
 
     async def _read_along(self, message: IncomingMessage, facts: Facts) -> None:
         """Append what was said to the channel's transcript, once, where it may be read at all."""
         if not may_read(message, facts):
-            return
-        if (await self._transcripts.of(message.channel_id)).has(message.message_id):
             return
         line = Line(Said(message.author.nickname, message.text), message.message_id)
         await self._transcripts.append(message.channel_id, [line], message.record.created_at_ms)
@@ -198,13 +208,13 @@ class Pipeline:
         await self._transcripts.drop_oldest(message.channel_id, prompt.dropped)
         return prompt
 
-    def _guard(
-        self, draft: Draft, message: IncomingMessage, prompt: Prompt, known: Known
-    ) -> GuardVerdict:
+    def _guard(self, draft: Draft, message: IncomingMessage, prompt: Prompt) -> GuardVerdict:
+        """In a worker thread: a large community has many names."""
+        others = names_of_others(self._database, own_id=self.platform.own_id)
         return guard(
             draft.text,
             asked=message.text,
-            names={*prompt.names, *known.names},
+            names={*prompt.names, *others},
             persona_name=self._persona_name,
         )
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from storage.database import Database
 
 LOADED_LINES = 400
-"""How much of a channel's transcript is read back from the database after a restart."""
+"""How much of a channel's transcript is read back from the database after a restart; the table
+keeps twice as much."""
 
 
 class Transcripts:
@@ -62,6 +63,7 @@ class Transcripts:
             self._database.append_context(
                 channel_id, role_of(turn), name, turn.text, at_ms, line.message_id
             )
+        self._database.trim_context(channel_id, 2 * LOADED_LINES)
 
     def _load(self, channel_id: int) -> Transcript:
         transcript = Transcript()

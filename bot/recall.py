@@ -6,16 +6,18 @@ Blocking: call `embed` on the engine's worker, `find` from any other thread.
 
 from __future__ import annotations
 
+import logging
 import re
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bot.messages import IncomingMessage, Memories, Memory
+from bot.readable import readable
 from data.memory import MIN_WORDS, may_be_recalled
 from data.notes import memory_note
 from model.chat_format import Note
-from storage.records import MemberRecord, MessageRecord
+from storage.errors import MynahError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from model.embedder import Embedder
     from storage.database import Database
     from storage.vectordb import VectorIndex
+
+log = logging.getLogger(__name__)
 
 CANDIDATES = 24
 """How many messages each way of searching may propose."""
@@ -61,7 +65,11 @@ class Recall:
         """The vector to search with; None where vectors cannot serve. On the engine's worker."""
         if self._vectors is None or len(_WORD.findall(text)) < MIN_WORDS:
             return None
-        vector: NDArray[np.float32] = self._vectors[1].embed([text])[0]
+        try:
+            vector: NDArray[np.float32] = self._vectors[1].embed([text])[0]
+        except MynahError as error:
+            log.warning("The memory is searched without vectors. %s", error)
+            return None
         return vector
 
     def find(
@@ -84,20 +92,21 @@ class Recall:
         scores = fuse([by_text, by_vector])
         shown = set(in_view) | {message.message_id}
         found = self._database.messages_by_id([i for i in scores if i not in shown])
-        people = {member.member_id: member for member in self._database.members()}
-        may_be_seen = {c.channel_id for c in self._database.channels() if c.is_allowed}
+        people = {i: self._database.member(i) for i in {r.author_id for r in found}}
+        channels = [self._database.channel(i) for i in {r.channel_id for r in found}]
+        may_be_seen = {c.channel_id for c in channels if c is not None and c.is_allowed}
         taken = {_folded(text) for text in (*said, message.text)}
         items: list[Memory] = []
         for record in sorted(found, key=lambda r: scores[r.message_id], reverse=True):
-            author = people.get(record.author_id)
+            author = people[record.author_id]
             if author is None or not may_be_recalled(record, author, may_be_seen):
                 continue
-            if _folded(record.content) in taken:
+            text = readable(self._database, record.content, {})
+            if not text or _folded(text) in taken:
                 continue
-            taken.add(_folded(record.content))
-            items.append(
-                Memory(record.message_id, _note(author, record), scores[record.message_id])
-            )
+            taken.add(_folded(text))
+            note = Note(memory_note(author.nickname, record.created_at_ms, text))
+            items.append(Memory(record.message_id, note, scores[record.message_id]))
             if len(items) == limit:
                 break
         ways = [("full text", by_text), ("vectors", by_vector)]
@@ -112,7 +121,11 @@ class Recall:
         """Cosines of the nearest messages."""
         if self._vectors is None or vector is None:
             return {}
-        found = self._vectors[0].search(vector, CANDIDATES)
+        try:
+            found = self._vectors[0].search(vector, CANDIDATES)
+        except MynahError as error:
+            log.warning("The memory is searched without vectors. %s", error)
+            return {}
         return {message_id: cosine for message_id, cosine in found if cosine >= MIN_COSINE}
 
 
@@ -134,10 +147,6 @@ def content_words(text: str) -> list[str]:
     """The words worth searching for, none twice, in their order."""
     words = (word.casefold() for word in _WORD.findall(text.replace("’", "'")))
     return list(dict.fromkeys(w for w in words if len(w) > 3 and w not in _COMMON))
-
-
-def _note(author: MemberRecord, record: MessageRecord) -> Note:
-    return Note(memory_note(author.nickname, record.created_at_ms, record.content))
 
 
 def _folded(text: str) -> str:

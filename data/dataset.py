@@ -23,7 +23,14 @@ from data.examples import to_json_line
 from data.naming import Renaming
 from data.preprocessor import CleanMessage, clean
 from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
-from data.windows import PlannedExample, Planner, WindowOptions, choose
+from data.windows import (
+    NO_CONTEXT,
+    SHORT_CONTEXT,
+    PlannedExample,
+    Planner,
+    WindowOptions,
+    choose,
+)
 from model.chat_format import Tokenizer
 from storage.database import Database
 from storage.errors import MynahError
@@ -115,11 +122,7 @@ def make_dataset(
     _assert_counted(seen.count, len(messages), message_drops)
     _assert_counted(len(messages), len(kept), example_drops)
     if not kept:
-        raise NoExamplesError(
-            f"{seen.count:,} messages gave no example to learn from ("
-            + (_reasons(message_drops + example_drops) or "there are none")
-            + "). Import more history: python scripts/1_fetch_all_history.py --import FILE"
-        )
+        raise NoExamplesError(_why_none(seen.count, message_drops + example_drops))
 
     report: dict[str, Any] = {
         "messages": _in_kept_dropped(seen.count, len(messages), message_drops),
@@ -179,6 +182,21 @@ def is_current(folder: Path, database: Database, persona: PersonaText, max_token
         "max_tokens": max_tokens,
     }
     return manifest is not None and all(manifest.config.get(k) == v for k, v in wanted.items())
+
+
+def _why_none(came_in: int, drops: Counter[str]) -> str:
+    """The sentence for a history that gives no example: the main reason first."""
+    if not came_in:
+        return (
+            "There is no history to learn from: import one with "
+            "python scripts/1_fetch_all_history.py --import FILE"
+        )
+    reason, count = drops.most_common(1)[0]
+    remedy = " Import more history." if reason in (NO_CONTEXT, SHORT_CONTEXT) else ""
+    return (
+        f"{came_in:,} messages gave no example to learn from, mostly for this reason: {reason} "
+        f"({count:,}). All reasons: {_reasons(drops)}.{remedy}"
+    )
 
 
 class _Seen:

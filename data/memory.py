@@ -5,6 +5,7 @@ One thread; the index and the embedder are handed in.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from storage.manifest import write_text_atomically
 from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from model.embedder import Embedder
     from storage.database import Database
     from storage.vectordb import VectorIndex
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 MIN_WORDS = 3
 BATCH_LINES = 256
 """Lines embedded and written at a time: about a second of work, the wait for a polite stop."""
+
+EDITS = "edits.json"
+"""Beside the vectors: when each edited message was last edited as its vector was made. An edit that
+comes with a later import may be older than the last build, so one time for all would not do."""
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -50,7 +58,8 @@ class MemoryBuild:
     """Of them, how many had a vector before."""
     added: int
     removed: int
-    """Vectors of messages that may not be recalled any more."""
+    """Vectors taken out: of messages that may not be recalled any more, and of edited ones, which
+    get a new one."""
     seconds: float
     stopped: bool
     """Whether it was asked to stop before the end."""
@@ -77,15 +86,20 @@ def may_be_recalled(
 
 
 def recallable_ids(db: Database) -> list[int]:
-    """Ids of all messages that may be recalled, newest first. Holds ids only, never all text."""
+    """Ids of all messages that may be recalled, newest first."""
+    return list(_recallable(db))
+
+
+def _recallable(db: Database) -> dict[int, int]:
+    """Message id -> time of the last edit (0: none), newest message first. Never holds all text."""
     members = {member.member_id: member for member in db.members()}
     channels = {channel.channel_id for channel in db.channels() if channel.is_allowed}
     found = [
-        (message.created_at_ms, message.message_id)
+        (message.created_at_ms, message.message_id, message.edited_at_ms or 0)
         for message in db.messages()
         if may_be_recalled(message, members.get(message.author_id), channels)
     ]
-    return [message_id for _, message_id in sorted(found, reverse=True)]
+    return {message_id: edited_at_ms for _, message_id, edited_at_ms in sorted(found, reverse=True)}
 
 
 def build_memory(
@@ -99,16 +113,18 @@ def build_memory(
 ) -> MemoryBuild:
     """Give every message that may be recalled its vector, newest first; take others' away.
 
-    At most `limit` new ones. What has a vector is skipped, so a build goes on where one stopped.
-    `should_stop` is asked after each batch of 256.
+    At most `limit` new ones. What has a vector is skipped, so a build goes on where one stopped;
+    what was edited since gets a new one. `should_stop` is asked after each batch of 256.
     """
     started = time.monotonic()
-    wanted = recallable_ids(db)
+    wanted = _recallable(db)
     present = index.ids()
-    gone = present.difference(wanted)
+    known_edits = _read_edits(index.folder)
+    gone = {i for i in present if i not in wanted or known_edits.get(i, 0) != wanted[i]}
     if gone:
         index.delete(gone)
-    missing = [message_id for message_id in wanted if message_id not in present]
+    _write_edits(index.folder, wanted)
+    missing = [i for i in wanted if i not in present or i in gone]
     had = len(wanted) - len(missing)
     todo = missing if limit is None else missing[:limit]
     added = handled = 0
@@ -125,6 +141,20 @@ def build_memory(
     if added or gone:
         index.compact()
     return MemoryBuild(len(wanted), had, added, len(gone), time.monotonic() - started, stopped)
+
+
+def _read_edits(folder: Path) -> dict[int, int]:
+    """Nothing where there is no such file, or none that can be read: edited messages come again."""
+    try:
+        kept = json.loads((folder / EDITS).read_text(encoding="utf-8"))
+        return {int(message_id): int(at_ms) for message_id, at_ms in kept.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write_edits(folder: Path, edited_at_ms: dict[int, int]) -> None:
+    edits = {message_id: at_ms for message_id, at_ms in edited_at_ms.items() if at_ms}
+    write_text_atomically(folder / EDITS, json.dumps(edits))
 
 
 def _add(db: Database, index: VectorIndex, embedder: Embedder, ids: list[int]) -> int:

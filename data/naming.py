@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from data.preprocessor import CleanMessage
-from model.chat_format import MAX_NAME_CHARS
+from model.chat_format import SPEAKER
 from storage.records import MemberRecord
 
 MIN_NICK_CHARS = 3
@@ -21,7 +21,6 @@ NEAR_LINES = 100
 word ("will"): it becomes the persona's name only where it clearly addresses."""
 
 _WORD = re.compile(r"\w{3,}")
-_SPEAKER = re.compile(rf"^[ \t]*([^\s:][^:\n]{{0,{MAX_NAME_CHARS - 1}}}):(?=\s|$)", re.MULTILINE)
 
 
 class Renaming:
@@ -82,7 +81,7 @@ def own_words(text: str, names: Mapping[str, object] | Collection[str]) -> str:
     """
     if ":" not in text:
         return text
-    speaker = _SPEAKER.match(text)
+    speaker = SPEAKER.match(text)
     if speaker is None or speaker[1].strip().casefold() not in names:
         return text
     return f"{text[: speaker.end() - 1]},{text[speaker.end() :]}"
@@ -90,7 +89,7 @@ def own_words(text: str, names: Mapping[str, object] | Collection[str]) -> str:
 
 def quotes_speakers(text: str, names: Mapping[str, object] | Collection[str]) -> bool:
     """Whether a line of `text` begins as a line of somebody known does ("bob: ...")."""
-    return ":" in text and any(m[1].strip().casefold() in names for m in _SPEAKER.finditer(text))
+    return ":" in text and any(m[1].strip().casefold() in names for m in SPEAKER.finditer(text))
 
 
 def _everyday_words(

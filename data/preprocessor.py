@@ -1,7 +1,8 @@
 """Decides which messages are somebody's words, and makes them ready to be learned from.
 
-Bots, excluded members, notices, deleted and empty messages, bare links and bot commands go, each
-with its reason; everything else stays however short or misspelt it is. Lengths never matter here.
+Bots, excluded members, notices, deleted and empty messages, bare links, bot commands and what only
+stands for a sticker or others' words go, each with its reason; everything else stays however short
+or misspelt it is. Lengths never matter here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from data.importers.readable import is_placeholder
 from data.privacy import redact
 from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
 
@@ -25,6 +27,7 @@ PLAYGROUND = "from the playground"
 EMPTY = "empty after cleaning"
 ONLY_LINKS = "only links"
 BOT_COMMAND = "bot command"
+STANDS_FOR_ANOTHER = "only a sticker, an embed or a forwarded message"
 
 NAMELESS = "someone"
 
@@ -125,6 +128,8 @@ def why_no_words(text: str) -> str:
     """Why a cleaned text is nothing to learn from, or "" where it is."""
     if not text:
         return EMPTY
+    if is_placeholder(text):
+        return STANDS_FOR_ANOTHER
     if _COMMAND.match(text):
         return BOT_COMMAND
     if _LINK.search(text) and _LEFT_OF_LINKS.fullmatch(_LINK.sub("", text)):

@@ -26,7 +26,7 @@ from data.split import Region
 from model.chat_format import CHATML, NOTE_PREFIX, Note, Own, Said, Turn, clean_name
 
 LOST_ANSWER = "answers a line that is not here"
-TORN = "conversation is on the other side too"
+TORN = "conversation runs over both sides"
 ONLY_PLACEHOLDER = "reply is only a placeholder"
 SPEAKS_FOR_OTHERS = "reply quotes others' lines"
 REPLY_TOO_LONG = "reply longer than its budget"

@@ -15,11 +15,9 @@ The layout, which every model of Mynah is trained on and served with:
     ...
 
 It is append-only: a later line only ever adds tokens at the end, so an engine may evaluate a
-channel
-while people talk. Others' lines carry their names; the persona's own lines are assistant turns
-without
-a name. Nobody's words can become a control token (text is tokenised as text, always) or somebody
-else's line (a line break inside a message is followed by two spaces).
+channel while people talk. Others' lines carry their names; the persona's own lines are assistant
+turns without a name. Nobody's words can become a control token (text is tokenised as text, always)
+or somebody else's line (a line break inside a message is followed by two spaces).
 
 Pure functions on frozen values; any thread.
 """
@@ -27,6 +25,7 @@ Pure functions on frozen values; any thread.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,8 +35,11 @@ CONTINUATION = "\n  "
 NOTE_PREFIX = "* memory: "
 
 _SPACE = re.compile(r"\s+")
-_LINE_BREAK = re.compile(r"\s*\n\s*")
-_SPEAKER = re.compile(rf"^[ \t]*([^\s:][^:\n]{{0,{MAX_NAME_CHARS - 1}}}):(?:\s|$)", re.MULTILINE)
+_LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_COLON = re.compile("[:\uff1a\ufe13\ufe55]")
+"""The colon, and those that Unicode calls the same."""
+SPEAKER = re.compile(rf"^[ \t]*([^\s:][^:\n]{{0,{MAX_NAME_CHARS - 1}}}):(?=\s|$)", re.MULTILINE)
+"""A line that begins as somebody's line does; group 1 is the name."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Tokenizer(Protocol):
     """What the renderer needs of a tokenizer; see `model/tokenizers.py` for the two there are."""
 
     def control_id(self, token: str) -> int:
-        """The id of a control token. Raises KeyError where the vocabulary has none of that name."""
+        """The id of a control token. Raises MynahError where there is none of that name."""
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of plain text: never a control token, no token added in front or behind."""
@@ -133,9 +135,20 @@ def persona_text(template: str, *, name: str, server: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """A display name as it stands before a line: one line, no colon, at most 32 characters."""
-    cleaned = _SPACE.sub(" ", name.replace(":", " ")).strip()[:MAX_NAME_CHARS].strip()
-    return cleaned or "someone"
+    """A display name as it stands before a line: composed (NFC), one line, at most 32 characters.
+
+    It holds no colon and nothing unseen, and does not begin as a memory note or a heading does.
+    """
+    seen = unicodedata.normalize("NFC", _without_unseen(name))
+    cleaned = _SPACE.sub(" ", _COLON.sub(" ", seen)).strip().lstrip("*# ")
+    return cleaned[:MAX_NAME_CHARS].strip() or "someone"
+
+
+def folded(text: str) -> str:
+    """For comparing: in any case, spelling of the same characters (NFKC) and without the unseen."""
+    if text.isascii():
+        return text.casefold()
+    return unicodedata.normalize("NFKC", _without_unseen(text)).casefold()
 
 
 def clean_text(text: str) -> str:
@@ -226,8 +239,9 @@ def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = C
     draft, the first line too (what is left may be empty).
     """
     ends = [draft.find(mark) for mark in (layout.start, layout.end, NOTE_PREFIX.strip())]
-    known = {clean_name(name).casefold() for name in names}
-    ends += [m.start() for m in _SPEAKER.finditer(draft) if m[1].strip().casefold() in known]
+    if ":" in draft:
+        known = {folded(clean_name(name)) for name in names}
+        ends += [m.start() for m in SPEAKER.finditer(draft) if folded(m[1]).strip() in known]
     found = [end for end in ends if end >= 0]
     return draft[: min(found)].strip() if found else draft.strip()
 
@@ -235,6 +249,13 @@ def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = C
 def speaks_for_other(draft: str, names: Iterable[str]) -> bool:
     """Whether some line of the draft begins as a line of one of `names` does."""
     return cut_to_own_words(draft, names) != draft.strip()
+
+
+def _without_unseen(text: str) -> str:
+    """Without format characters: joiners, zero-width spaces, direction marks (category Cf)."""
+    if text.isascii():
+        return text
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
 def _own_header(layout: ChatLayout) -> list[Segment]:

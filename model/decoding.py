@@ -106,6 +106,7 @@ class DecodingContext:
         started = time.perf_counter()
         self._model, self.header = load_model(path, use_mmap=use_mmap)
         self.vocab = llama_cpp.llama_model_get_vocab(self._model)
+        context_tokens = _within(self.header.context_length, context_tokens, path.name)
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = context_tokens
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, context_tokens)
@@ -132,6 +133,8 @@ class DecodingContext:
     def generate(
         self, call: Call, flag: AbortFlag, deliver: Callable[[str], None] | None
     ) -> Generation:
+        if self._handle is None:
+            raise EngineError("the engine is closed")
         self._refuse_misfit(call.ids)
         flag.watch(self._llama, self._handle)
         try:
@@ -285,5 +288,21 @@ class DecodingContext:
             room = -size
 
     def free(self) -> None:
-        self._llama.llama_free(self._handle)
-        self._llama.llama_model_free(self._model)
+        """Free context and model; nothing can be generated afterwards. Again does nothing."""
+        if self._handle is not None:
+            self._llama.llama_free(self._handle)
+            self._llama.llama_model_free(self._model)
+            self._handle = self._model = self._memory = self.vocab = None
+
+
+def _within(model_tokens: int, context_tokens: int, name: str) -> int:
+    """`context_tokens`, but no more than the model was made for: beyond that it writes nonsense."""
+    if not 0 < model_tokens < context_tokens:
+        return context_tokens
+    log.warning(
+        "%s was made for %d tokens of context; %d were asked for",
+        name,
+        model_tokens,
+        context_tokens,
+    )
+    return model_tokens

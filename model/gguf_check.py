@@ -29,6 +29,8 @@ MAX_ARRAY_ITEMS = 4 << 20
 MAX_TENSOR_NAME_BYTES = 63
 MAX_DIMENSIONS = 4
 MAX_ALIGNMENT = 1 << 20
+MAX_BLOCKS = 512
+"""Layers; llama.cpp aborts the process above that."""
 
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
@@ -127,6 +129,7 @@ class _Reader:
         parts = metadata.get("split.count", 0)
         if isinstance(parts, int) and parts > 1:
             raise self._fault(f"it is one of {parts} parts; only whole files are taken")
+        self._refuse_bad_shape(architecture, metadata)
         parameters = self._tensors(tensors, self._alignment(metadata))
         name = metadata.get("general.name", "")
         return GgufHeader(
@@ -170,6 +173,24 @@ class _Reader:
         items = self._count(f"items of {key[:60]!r}", MAX_ARRAY_ITEMS, least_bytes=width)
         self._skip(items * width, MAX_ARRAY_ITEMS * width)
         return items
+
+    def _refuse_bad_shape(self, architecture: str, metadata: dict[str, Scalar]) -> None:
+        """Refuse figures of the model on which llama.cpp aborts instead of saying so."""
+
+        def figure(name: str) -> Scalar | None:
+            return metadata.get(f"{architecture}.{name}")
+
+        blocks = figure("block_count")
+        if blocks is not None and not (isinstance(blocks, int) and 1 <= blocks <= MAX_BLOCKS):
+            raise self._fault(f"it claims {blocks} blocks; 1 to {MAX_BLOCKS} are taken")
+        rope, heads = figure("rope.dimension_count"), figure("attention.head_count")
+        width = figure("embedding_length")
+        if architecture == "qwen2" and rope is not None:
+            whole = all(isinstance(value, int) for value in (rope, heads, width))
+            if not whole or int(rope) * int(heads or 0) != int(width or 0):
+                raise self._fault(
+                    f"its rope.dimension_count is {rope}, not its width {width} by {heads} heads"
+                )
 
     def _alignment(self, metadata: dict[str, Scalar]) -> int:
         alignment = metadata.get("general.alignment", 32)

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -41,7 +41,7 @@ T = TypeVar("T")
 class Engine:
     """A loaded model. `load` and `close` block; any thread may call anything.
 
-    `tokenizer` lives as long as the engine is open, no longer.
+    After `close` everything raises EngineError, and `tokenizer` TokenizerClosed.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class Engine:
         call = self._call(ids, sampling, stop_texts, stop_ids, fresh)
         deliver = hand_over if on_text else None
         try:
-            return await loop.run_in_executor(
-                self._worker, self._context.generate, call, flag, deliver
+            return await asyncio.wrap_future(
+                self._submit(self._context.generate, call, flag, deliver)
             )
         except asyncio.CancelledError:
             flag.set()
@@ -136,7 +136,7 @@ class Engine:
         flag = self._new_flag()
         call = self._call(ids, sampling, stop_texts, stop_ids, fresh)
         try:
-            return self._worker.submit(self._context.generate, call, flag, on_text).result()
+            return self._submit(self._context.generate, call, flag, on_text).result()
         except BaseException:
             flag.set()
             raise
@@ -145,8 +145,7 @@ class Engine:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what else computes (embedding a question) on the worker, between replies."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, lambda: function(*args, **kwargs))
+        return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
 
     def cancel(self) -> None:
         """End the running generation at once, in the midst of a prompt too, and those that wait."""
@@ -158,14 +157,18 @@ class Engine:
     def sha256(self) -> str:
         """The loaded file's hash (hex). Reads the whole file the first time: seconds for gigabytes.
 
-        Raises EngineError where the file was changed after it was loaded.
+        Raises EngineError where the file was changed or taken away after it was loaded.
         """
         if not self._sha256:
             digest = hashlib.sha256()
-            with self._path.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-            if _file_state(self._path) != self._loaded_state:
+            try:
+                with self._path.open("rb") as file:
+                    while chunk := file.read(1 << 20):
+                        digest.update(chunk)
+                changed = _file_state(self._path) != self._loaded_state
+            except OSError as error:
+                raise EngineError(f"{self._path.name} cannot be read any more: {error}") from error
+            if changed:
                 raise EngineError(
                     f"{self._path.name} was changed after it was loaded: load it again"
                 )
@@ -174,9 +177,11 @@ class Engine:
 
     def close(self) -> None:
         """Cancel what runs, wait for it and free the memory. Again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self.tokenizer.close()
         self.cancel()
         self._worker.submit(self._context.free).result()
         self._worker.shutdown()
@@ -187,9 +192,14 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have the worker run it. What is taken here comes before `close` frees the context."""
+        with self._lock:
+            if self._closed:
+                raise EngineError("the engine is closed")
+            return self._worker.submit(function, *args, **kwargs)
+
     def _new_flag(self) -> AbortFlag:
-        if self._closed:
-            raise EngineError("the engine is closed")
         flag = AbortFlag()
         with self._lock:
             self._flags.add(flag)

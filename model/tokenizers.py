@@ -3,10 +3,26 @@ while serving."""
 
 from __future__ import annotations
 
-import ctypes
+import os
+import threading
 import unicodedata
 from pathlib import Path
 from typing import Any
+
+from model.gguf_check import GgufError, check
+from storage.errors import MynahError
+
+
+class LayoutError(MynahError):
+    """The model's vocabulary lacks a control token of the chat layout."""
+
+
+class VocabularyError(MynahError, ValueError):
+    """A file has no vocabulary that llama.cpp can read."""
+
+
+class TokenizerClosed(MynahError):
+    """The model that the tokenizer belongs to is not loaded any more."""
 
 
 def as_nfc(text: str) -> str:
@@ -22,6 +38,8 @@ class TransformersTokenizer:
         self._vocabulary: dict[str, int] = tokenizer.get_vocab()
 
     def control_id(self, token: str) -> int:
+        if token not in self._vocabulary:
+            raise _missing(token)
         return self._vocabulary[token]
 
     def text_ids(self, text: str) -> list[int]:
@@ -32,23 +50,29 @@ class TransformersTokenizer:
 
 
 class LlamaTokenizer:
-    """llama.cpp's tokenizer of a GGUF file. Any thread; the vocabulary is read-only."""
+    """llama.cpp's tokenizer of a GGUF file. Any thread; raises TokenizerClosed after `close`."""
 
     def __init__(self, vocab: Any) -> None:
-        """`vocab` is a `llama_vocab_p` whose model outlives this value."""
+        """`vocab` is a `llama_vocab_p`. Whoever frees its model calls `close` first."""
         self._vocab = vocab
+        self._lock = threading.Lock()
         self._controls: dict[str, int] = {}
 
     def control_id(self, token: str) -> int:
         if token not in self._controls:
             ids = self._tokenize(token, parse_special=True)
             if len(ids) != 1:
-                raise KeyError(f"this model's vocabulary has no control token {token!r}")
+                raise _missing(token)
             self._controls[token] = ids[0]
         return self._controls[token]
 
     def text_ids(self, text: str) -> list[int]:
         return self._tokenize(as_nfc(text), parse_special=False)
+
+    def close(self) -> None:
+        """Let go of the vocabulary; waits for a call that is under way. Again does nothing."""
+        with self._lock:
+            self._vocab = None
 
     def _tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         import llama_cpp
@@ -57,9 +81,12 @@ class LlamaTokenizer:
         room = len(raw) + 8
         while True:
             buffer = (llama_cpp.llama_token * room)()
-            count = llama_cpp.llama_tokenize(
-                self._vocab, raw, len(raw), buffer, room, False, parse_special
-            )
+            with self._lock:
+                if self._vocab is None:
+                    raise TokenizerClosed("the model is closed: load it again")
+                count = llama_cpp.llama_tokenize(
+                    self._vocab, raw, len(raw), buffer, room, False, parse_special
+                )
             if count >= 0:
                 return list(buffer[:count])
             room = -count
@@ -68,7 +95,7 @@ class LlamaTokenizer:
 class VocabularyFile:
     """The vocabulary of a GGUF without its weights: for counting tokens where no model is loaded.
 
-    Use as a context manager; raises ValueError where the file cannot be read.
+    Use as a context manager; raises VocabularyError where the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,18 +103,31 @@ class VocabularyFile:
 
         from model.llama_runtime import start_runtime
 
+        try:
+            check(path)
+        except GgufError as fault:
+            raise VocabularyError(str(fault)) from fault
         start_runtime()
         params = llama_cpp.llama_model_default_params()
         params.vocab_only = True
         self._free = llama_cpp.llama_model_free
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
-            raise ValueError(f"{path.name} is not a GGUF file that llama.cpp can read")
+            raise VocabularyError(f"{path.name} holds no vocabulary that llama.cpp can read")
         self.tokenizer = LlamaTokenizer(llama_cpp.llama_model_get_vocab(self._model))
 
     def __enter__(self) -> VocabularyFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._free(self._model)
-        self._model = ctypes.c_void_p()
+        self.tokenizer.close()
+        if self._model:
+            self._free(self._model)
+            self._model = None
+
+
+def _missing(token: str) -> LayoutError:
+    return LayoutError(
+        f"this model does not use the chat layout that Mynah trains: {token} is missing from its "
+        "vocabulary; choose a base with ChatML's control tokens, such as Qwen2.5"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data.importers.import_progress import ProgressLine
 from data.importers.importing import import_paths
+from scripts.output import use_utf8_output
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import find_home
@@ -59,20 +61,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Import what the command line names; the exit status."""
+    use_utf8_output()
     arguments = build_parser().parse_args(argv)
     if not arguments.paths:
         return _fail(
             "Fetching from Discord itself comes with the bot and is not there yet; "
             "name DiscordChatExporter files or folders with --import."
         )
-    home = find_home(arguments.home)
     line = ProgressLine(sys.stderr)
     try:
-        home.ensure()
+        home = find_home(arguments.home).ensure()
         with Database.open(home.database, backups=home.backups) as db:
             summary = import_paths(
                 db,
-                [path.expanduser() for path in arguments.paths],
+                [Path(os.path.expanduser(path)) for path in arguments.paths],  # noqa: PTH111
                 origin=Origin.EXPORT,
                 quarantine=home.quarantine,
                 progress=line.show,

@@ -35,6 +35,7 @@ from data.dataset import (
 from data.windows import WindowOptions
 from model.chat_format import Tokenizer, persona_text
 from model.tokenizers import TransformersTokenizer, VocabularyFile
+from scripts.output import use_utf8_output
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -50,6 +51,7 @@ class BaseError(MynahError):
 
 
 def main() -> int:
+    use_utf8_output()
     arguments = parse_arguments()
     try:
         home = find_home(arguments.home).ensure()
@@ -57,6 +59,9 @@ def main() -> int:
             report = run(home, database, arguments)
     except MynahError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"The set could not be made: {error}. Nothing was kept of it.", file=sys.stderr)
         return 2
     print(in_words(report))
     if arguments.json:
@@ -147,12 +152,14 @@ def tokenizer_of(base: Path | None) -> Iterator[tuple[Tokenizer, str]]:
 def progress_bar() -> Iterator[Any]:
     """A bar a step on stderr."""
     bar: tqdm[Any] | None = None
+    current = ""
 
     def show(step: str, done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None or bar.desc.removesuffix(": ") != step:
+        nonlocal bar, current
+        if bar is None or step != current:
             if bar is not None:
                 bar.close()
+            current = step
             bar = tqdm(
                 desc=step, total=total, file=sys.stderr, unit=" lines", leave=False, disable=None
             )  # no bar where stderr is a file

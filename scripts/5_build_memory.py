@@ -4,8 +4,9 @@
     python scripts/5_build_memory.py --limit 2000        at most so many this time
 
 Start it again at any time: it goes on where it was. Ctrl-C or SIGTERM end it after the batch it is
-in. Vectors of messages that may not be recalled any more (deleted, author excluded) are taken out.
-The embedder (all-MiniLM-L6-v2 as GGUF) is made first where it is missing.
+in. Vectors of messages that may not be recalled any more (deleted, author excluded) are taken out,
+edited ones are made again. The embedder (all-MiniLM-L6-v2 as GGUF) is made first where it is
+missing. It runs at a low priority: a bot or a training run beside it goes first.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import json
 import logging
 import signal
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import psutil
 from filelock import FileLock, Timeout
 
 from data.memory import MemoryBuild, MemoryProgress, build_memory
@@ -28,27 +30,49 @@ from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import sha256_file, write_text_atomically
 from storage.paths import Home, find_home
-from storage.vectordb import VectorIndex
-
-BUILT_WITH = "embedder.sha256"
-"""Beside the vectors: which embedder made them. Another one's do not compare."""
+from storage.settings import load
+from storage.vectordb import BUILT_WITH, VectorIndex, built_with
 
 
 class BuildError(MynahError):
     """The memory cannot be built now."""
 
 
+class Stop:
+    """Takes Ctrl-C and SIGTERM: noted where a batch may be finished, else at once.
+
+    While the embedder is being made its converter's process runs, which must not be left behind:
+    KeyboardInterrupt ends it (subprocess.run sees to that).
+    """
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self.may_wait = False
+
+    def __call__(self, *_: object) -> None:
+        self.is_asked = True
+        if not self.may_wait:
+            raise KeyboardInterrupt
+
+
 def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop)
+    give_way()
     try:
         report = run(arguments, stop)
     except MynahError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return 2
+    except OSError as error:
+        say(f"The memory cannot be built: {error}. Check the disk's space and the folder's rights.")
+        return 2
+    except KeyboardInterrupt:
+        say("Stopped before a line was added; start it again to go on.")
+        return 130
     if arguments.json:
         print(json.dumps(report))
     return 0
@@ -60,19 +84,40 @@ def parse_arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
     parser.add_argument(
-        "--first", type=int, default=2000, metavar="N",
-        help="say when the newest N can be recalled (default: 2000)",
+        "--first", type=_from(0), metavar="N",
+        help="say when the newest N can be recalled (default: the setting memory_first_lines)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, metavar="N", help="embed at most N lines this time")
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N",
+        "--limit", type=_from(1), metavar="N", help="embed at most N lines this time"
+    )
+    parser.add_argument(
+        "--threads", type=_from(0), default=1, metavar="N",
         help="threads to compute with; 0: one a physical core (default: 1, a bot may be running)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="end with one JSON object of figures")
     return parser.parse_args(given)
 
 
-def run(arguments: argparse.Namespace, stop: threading.Event) -> dict[str, object]:
+def _from(least: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` up."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} up")
+        return int(text)
+
+    return parse
+
+
+def give_way() -> None:
+    """Lower this process's priority, and that of the converter it may start."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        psutil.Process().nice(10)
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> dict[str, object]:
     """Build under the home's lock; what `--json` prints."""
     home = find_home(arguments.home).ensure()
     try:
@@ -95,35 +140,37 @@ def run(arguments: argparse.Namespace, stop: threading.Event) -> dict[str, objec
     }
 
 
-def _build(home: Home, arguments: argparse.Namespace, stop: threading.Event) -> MemoryBuild:
+def _build(home: Home, arguments: argparse.Namespace, stop: Stop) -> MemoryBuild:
     gguf = ready_embedder(home)
+    stop.may_wait = True
     with (
         Database.open(home.database, backups=home.backups) as db,
         Embedder.load(gguf, threads=arguments.threads) as embedder,
     ):
         index = VectorIndex(home.embeddings, embedder.dimensions)
         _start_over_if_changed(index, gguf)
+        settings, _ = load(db.config_rows())
+        first = settings.whole("memory_first_lines") if arguments.first is None else arguments.first
         return build_memory(
             db,
             index,
             embedder,
             limit=arguments.limit,
-            on_progress=Announcer(arguments.first),
-            should_stop=stop.is_set,
+            on_progress=Announcer(first),
+            should_stop=lambda: stop.is_asked,
         )
 
 
 def _start_over_if_changed(index: VectorIndex, gguf: Path) -> None:
     """Vectors of another embedder go: they do not compare with this one's."""
-    marker = index.folder / BUILT_WITH
     current = sha256_file(gguf)
-    before = marker.read_text(encoding="utf-8") if marker.is_file() else ""
+    before = built_with(index.folder)
     if before and before != current:
         say("The embedder is another one than before: the memory is built anew.")
         index.delete(index.ids())
         index.compact()
     if before != current:
-        write_text_atomically(marker, current)
+        write_text_atomically(index.folder / BUILT_WITH, current)
 
 
 class Announcer:

@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.output import use_utf8_output
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -120,14 +121,18 @@ def _date(at_ms: int) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """See EXAMPLES for the exit status."""
+    use_utf8_output()
     arguments = build_parser().parse_args(argv)
-    home = find_home(getattr(arguments, "home", None))
     try:
+        home = find_home(getattr(arguments, "home", None))
         with Database.open(home.database, backups=home.backups) as db:
             registry = ModelRegistry(db, home)
             result = run(registry, arguments.command, getattr(arguments, "version_id", None))
     except MynahError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"A file could not be used: {error}", file=sys.stderr)
         return 2
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))

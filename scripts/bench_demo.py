@@ -172,8 +172,8 @@ def main() -> int:
     parser.add_argument("--replies", type=int, default=500, help="replies to sample")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     arguments = parser.parse_args()
-    home = find_home(arguments.home)
     try:
+        home = find_home(arguments.home)
         tuned = tuned_gguf(home)
         nll = losses(home, tuned, examples=arguments.examples)
         replies = sample_replies(home, tuned, count=arguments.replies, settings=Settings())

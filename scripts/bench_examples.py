@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -21,12 +20,15 @@ from data.dataset import DatasetOptions, PersonaText, make_dataset
 from data.windows import WindowOptions
 from model.chat_format import Tokenizer
 from model.tokenizers import VocabularyFile
+from scripts.output import use_utf8_output
+from scripts.peak_memory import peak_rss_mb
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import find_home
 
 
 def main() -> int:
+    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
     parser.add_argument("--max_length", type=int, default=1024, metavar="TOKENS")
@@ -67,13 +69,8 @@ def measure(tokenizer: Tokenizer, arguments: argparse.Namespace) -> dict[str, fl
         "cpu_seconds": round(cpu_seconds, 2),
         "messages_per_s": round(report["messages"]["in"] / seconds),
         "set_mb": round(size_bytes / 1e6),
-        "peak_rss_mb": round(_peak_rss_mb()),
+        "peak_rss_mb": round(peak_rss_mb()),
     }
-
-
-def _peak_rss_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 if __name__ == "__main__":

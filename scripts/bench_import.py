@@ -1,4 +1,7 @@
-"""Measures an import: a folder of exports into a new, temporary home; database and all."""
+"""Measures an import: a folder of exports into a home; database and all.
+
+The home is temporary, or kept where --home names one: a new one, for a fair measurement.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import psutil
-
 from data.importers.importing import import_paths
+from scripts.output import use_utf8_output
+from scripts.peak_memory import peak_rss_mb
 from storage.database import Database
 from storage.errors import MynahError
-from storage.paths import Home
+from storage.paths import Home, find_home
 from storage.records import Origin
 
 
 def main() -> int:
+    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
+    parser.add_argument("--home", metavar="DIR", help="keep it there (default: a temporary one)")
     parser.add_argument("--again", action="store_true", help="import twice; measure the second")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mynah-bench-") as folder:
-        home = Home(Path(folder)).ensure()
+        home = (find_home(arguments.home) if arguments.home else Home(Path(folder))).ensure()
         with Database.open(home.database, backups=home.backups) as db:
             for _ in range(2 if arguments.again else 1):
                 cpu_s = time.process_time()
@@ -41,7 +46,7 @@ def main() -> int:
         "messages_per_s": round(summary.messages / summary.seconds) if summary.seconds else 0,
         "cpu_seconds": round(cpu_s, 2),
         "messages_per_cpu_s": round(summary.messages / cpu_s) if cpu_s else 0,
-        "peak_rss_mb": round(_peak_rss_mb()),
+        "peak_rss_mb": round(peak_rss_mb()),
     }
     if arguments.json:
         print(json.dumps(result))
@@ -52,15 +57,6 @@ def main() -> int:
             f"{result['messages_per_cpu_s']:,} a CPU second, peak {result['peak_rss_mb']} MB"
         )
     return 0
-
-
-def _peak_rss_mb() -> float:
-    if sys.platform == "win32":
-        return float(psutil.Process().memory_info().peak_wset) / 1e6
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import environment
+from scripts.output import use_utf8_output
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def run_step(python: Path, step: Step) -> tuple[bool, float]:
 
 
 def main() -> int:
+    use_utf8_output()
     names = [step.name for step in steps(fast=False)]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="leave out the tests marked slow")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from scripts import pip_failures
 from scripts.environment import LAPTOP, TRAIN, Environment, is_current, python_refusal
-from storage.paths import DEMO_BASE_DIR, Home, find_home
+from storage.paths import DEMO_BASE_DIR, Home, HomeError, find_home
 
 START = "start `python3 launcher.py --demo`"
 ROOM_TO_INSTALL_BYTES = 4 * 1024**3
@@ -72,8 +72,12 @@ class Report:
 
 
 def main(home: str | None) -> int:
-    """Print the report; 0 where nothing fails, else 1."""
-    report = examine(Environment(), find_home(home))
+    """Print the report; 0 where nothing fails, 1 where something does, 2 where home is no path."""
+    try:
+        report = examine(Environment(), find_home(home))
+    except HomeError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(report.text())
     return 1 if report.failures else 0
 
@@ -176,7 +180,8 @@ def _runtime(report: Report, environment: Environment) -> None:
 
 def _places(report: Report, environment: Environment, home: Home) -> None:
     report.row("Program", str(environment.program))
-    report.row("Home", f"{home.root}{'' if home.root.exists() else ' (not made yet)'}")
+    seen = existing(home.root) == home.root
+    report.row("Home", f"{home.root}{'' if seen else ' (not made yet, or out of reach)'}")
     if not writable(home.root):
         report.fails(f"the home {home.root} cannot be written to", "choose another with --home DIR")
     room = ROOM_TO_WORK_BYTES if environment.works() else ROOM_TO_INSTALL_BYTES
@@ -253,8 +258,9 @@ def answer(*command: str, timeout_s: float = 15) -> str:
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """The folder, or its nearest parent that exists and may be looked at."""
+    # Path.exists raises where a folder may not be looked into.
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
 
 
 def writable(folder: Path) -> bool:
@@ -270,12 +276,15 @@ def without_names(
     text: str, user_folder: Path | None = None, user: Callable[[], str] = getpass.getuser
 ) -> str:
     """`text` with the user's folder as ~ and the user's name gone from other paths."""
-    folder = user_folder or Path.home()
+    try:
+        folder = user_folder or Path.home()
+    except RuntimeError:  # no such user in a container
+        folder = Path("/")
     if folder != Path(folder.anchor):
         for spelling in {str(folder), str(folder.resolve()), folder.as_posix()}:
             text = re.sub(re.escape(spelling) + r"(?![\w.-])", "~", text)
     try:
         name = user()
-    except (KeyError, OSError):  # no such user in a container
+    except (KeyError, OSError, ImportError):  # the same; Windows has no list of users to ask
         return text
     return re.sub(rf"(?<=[/\\]){re.escape(name)}(?=[/\\\s]|$)", "USER", text)

@@ -84,9 +84,25 @@ class Environment:
         return match[1] if match else ""
 
     def works(self) -> bool:
-        """Whether Python and pip are in place; asks the files, starts no process."""
+        """Whether Python and pip are in place, and Python is still the one it was made with.
+
+        Its Python is a link to the system's: where that was upgraded underneath, from 3.12 to 3.13
+        say, it looks for the packages in another folder. Starts Python once, 0.02 s.
+        """
         pip = self.site_packages / "pip" / "__main__.py"
-        return self.python.exists() and pip.is_file() and bool(self.python_version())
+        made_with = self.python_version().split(".")[:2]
+        return self.python.exists() and pip.is_file() and self._answering_version() == made_with
+
+    def _answering_version(self) -> list[str]:
+        """Major and minor as its Python says itself, [] where it does not start."""
+        code = "import sys; print(*sys.version_info[:2])"
+        try:
+            done = subprocess.run(
+                [str(self.python), "-I", "-S", "-c", code], capture_output=True, text=True
+            )
+        except OSError:
+            return []
+        return done.stdout.split()
 
     def installed_version(self, package: str) -> str:
         """A package's version by its folder's name, "" where it is not installed."""
@@ -234,22 +250,23 @@ class _Installation:
         """llama-cpp-python first: it is the one that may need a compiler, so it fails early."""
         pin = pin_of("llama-cpp-python", self.file(LAPTOP))
         name, requirement = "llama-cpp-python", f"llama-cpp-python=={pin}"
-        if self.environment.installed_version(name) == pin:
+        is_there = self.environment.installed_version(name) == pin
+        if is_there and self.runtime_starts():
             return
-        if self.has_built(name, pin):
+        if not is_there and self.has_built(name, pin):
             self.say(f"{requirement}: taking the wheel that pip built on this machine before.")
-        elif self.install_ready_wheel(requirement, RUNTIME_WHEELS):
-            if self.runtime_starts():
+            self.pip("install", requirement)
+        elif is_there or self.install_ready_wheel(requirement, RUNTIME_WHEELS):
+            if not is_there and self.runtime_starts():
                 self.say(f"{requirement}: took a ready wheel from the project's own index.")
                 return
             self.say(f"{requirement}: the ready wheel does not start here; building it instead.")
             self.require_compiler()
             self.pip("install", "--force-reinstall", "--no-deps", "--no-binary", name, requirement)
-            return
         else:
             self.say(f"{requirement}: no ready wheel for this system; building it from source.")
             self.require_compiler()
-        self.pip("install", requirement)
+            self.pip("install", requirement)
 
     def has_built(self, package: str, version: str) -> bool:
         """Whether pip's cache on this machine holds a wheel that it built of this version."""

@@ -26,7 +26,7 @@ from data.samples.others import other_community
 from model import chat_format, export, pretrain
 from model.tokenizers import TransformersTokenizer
 from storage.manifest import sha256_file
-from storage.paths import DEMO_BASE_DIR, find_home
+from storage.paths import DEMO_BASE_DIR
 from storage.settings import SETTINGS
 
 HELD_OUT_SEED = 9_000
@@ -125,7 +125,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--home", type=find_home, help="not used: the base ships with the program")
+    parser.add_argument("--home", help="not used: the base ships with the program")
     parser.add_argument("--out", default=str(DEMO_BASE_DIR), help="where to write the model")
     parser.add_argument("--seconds", type=float, default=2600, help="time for pretraining")
     parser.add_argument("--passes", type=float, default=1, help="most times the corpus is seen")

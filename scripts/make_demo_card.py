@@ -50,7 +50,7 @@ lines it has never seen. No downloaded weights, no real person's words.
 | steps | {steps:,} of about {step_tokens:,} tokens, AdamW, peak rate {rate} |
 | time | {minutes:.0f} min on one core |
 | training loss at the end | {train_loss:.3f} nats a token (running mean) |
-| held-out loss | {held_out_loss:.3f} nats a token, on a community of another seed |
+| held-out loss | {held_out_loss:.3f} nats a token, on 200 windows of a community of another seed |
 | GGUF | {gguf_name}, {gguf_mb:.1f} MB, Q4_K_M, sha256 {gguf_sha256} |
 
 ## Ten prompts, uncurated

@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.output import use_utf8_output
 from storage.manifest import write_text_atomically
 from storage.paths import PROGRAM_DIR
 from storage.settings import SETTINGS, Setting, to_text
@@ -52,6 +53,7 @@ def _section(setting: Setting) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """0: written, or up to date. 1: --check found it out of date."""
+    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 where docs/settings.md differs"

@@ -69,6 +69,42 @@ _SENTENCES = {
     "build": "{package} could not be built; the log's last lines name the reason.",
 }
 
+_LINUX_INSTALL = {
+    "apt": "sudo apt install",
+    "dnf": "sudo dnf install",
+    "pacman": "sudo pacman -S",
+    "zypper": "sudo zypper install",
+    "apk": "sudo apk add",
+}
+_LINUX_PACKAGES = {
+    "compiler": {
+        "apt": "build-essential",
+        "dnf": "gcc-c++ make",
+        "pacman": "base-devel",
+        "zypper": "gcc-c++ make",
+        "apk": "build-base",
+        "": "gcc, g++ and make",
+    },
+    "cmake": {
+        "apt": "cmake ninja-build",
+        "dnf": "cmake ninja-build",
+        "pacman": "cmake ninja",
+        "zypper": "cmake ninja",
+        "apk": "cmake samurai",
+        "": "cmake and ninja",
+    },
+}
+_BUILD_TOOLS = 'Visual Studio Build Tools with "Desktop development with C++"'
+_REMEDIES = {
+    ("compiler", "Windows"): f"Install {_BUILD_TOOLS} "
+    "(https://visualstudio.microsoft.com/visual-cpp-build-tools/), then start again.",
+    ("compiler", "Darwin"): "Run `xcode-select --install`, then start again.",
+    ("cmake", "Windows"): f"Install {_BUILD_TOOLS} (CMake is part of it), or CMake from "
+    "https://cmake.org/download/, then start again.",
+    ("cmake", "Darwin"): "Run `xcode-select --install` and `brew install cmake ninja`, then start "
+    "again.",
+}
+
 
 def explain(output: str) -> str:
     """The sentence for pip's `output`: the likely cause and its remedy on this system."""
@@ -108,48 +144,23 @@ def linux_family(os_release: Path = Path("/etc/os-release")) -> str:
 
 def compiler_remedy(system: str = "", family: str | None = None) -> str:
     """How to get a C++ compiler, with the exact command of this system."""
-    system = system or platform.system()
-    if system == "Windows":
-        return (
-            'Install Visual Studio Build Tools with "Desktop development with C++" '
-            "(https://visualstudio.microsoft.com/visual-cpp-build-tools/), then start again."
-        )
-    if system == "Darwin":
-        return "Run `xcode-select --install`, then start again."
-    commands = {
-        "apt": "sudo apt install build-essential",
-        "dnf": "sudo dnf install gcc-c++ make",
-        "pacman": "sudo pacman -S base-devel",
-        "zypper": "sudo zypper install gcc-c++ make",
-        "apk": "sudo apk add build-base",
-    }
-    command = commands.get(linux_family() if family is None else family)
-    if command is None:
-        return "Install gcc, g++ and make with your system's package tool, then start again."
-    return f"Run `{command}`, then start again."
+    return _remedy("compiler", system or platform.system(), family)
 
 
 def cmake_remedy(system: str = "", family: str | None = None) -> str:
     """How to get CMake and ninja, with the exact command of this system."""
-    system = system or platform.system()
-    if system == "Windows":
-        return (
-            'Install Visual Studio Build Tools with "Desktop development with C++" (CMake is part '
-            "of it), or CMake from https://cmake.org/download/, then start again."
-        )
-    if system == "Darwin":
-        return "Run `xcode-select --install` and `brew install cmake ninja`, then start again."
-    commands = {
-        "apt": "sudo apt install cmake ninja-build",
-        "dnf": "sudo dnf install cmake ninja-build",
-        "pacman": "sudo pacman -S cmake ninja",
-        "zypper": "sudo zypper install cmake ninja",
-        "apk": "sudo apk add cmake samurai",
-    }
-    command = commands.get(linux_family() if family is None else family)
-    if command is None:
-        return "Install cmake and ninja with your system's package tool, then start again."
-    return f"Run `{command}`, then start again."
+    return _remedy("cmake", system or platform.system(), family)
+
+
+def _remedy(what: str, system: str, family: str | None) -> str:
+    """The sentence of `_REMEDIES` for this system, or for this Linux's package tool."""
+    if system == "Linux":
+        tool = linux_family() if family is None else family
+        names = _LINUX_PACKAGES[what]
+        if tool in _LINUX_INSTALL:
+            return f"Run `{_LINUX_INSTALL[tool]} {names[tool]}`, then start again."
+        return f"Install {names['']} with your system's package tool, then start again."
+    return _REMEDIES.get((what, system)) or _remedy(what, "Linux", "")
 
 
 def venv_remedy(system: str = "", family: str | None = None, version: str = "") -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Row, Table, select, update
 
 from storage.connections import Connections, DatabaseError
 from storage.message_store import UpsertCount, upsert_rows
@@ -47,9 +48,16 @@ class CommunityStore(Connections):
         """All members, by id."""
         with self.reading() as connection:
             return [
-                MemberRecord(row[0], row[1], row[2], bool(row[3]), bool(row[4]), row[5])
+                _member(row)
                 for row in connection.execute(select(members).order_by(members.c.member_id))
             ]
+
+    def member(self, member_id: int) -> MemberRecord | None:
+        """One member; None where there is none of that id."""
+        query = select(members).where(members.c.member_id == member_id)
+        with self.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _member(row)
 
     def set_excluded(self, member_id: int, is_excluded: bool) -> None:
         """Exclude a member from everything, or take that back.
@@ -80,9 +88,16 @@ class CommunityStore(Connections):
         """All channels, by id."""
         with self.reading() as connection:
             return [
-                ChannelRecord(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
+                _channel(row)
                 for row in connection.execute(select(channels).order_by(channels.c.channel_id))
             ]
+
+    def channel(self, channel_id: int) -> ChannelRecord | None:
+        """One channel; None where there is none of that id."""
+        query = select(channels).where(channels.c.channel_id == channel_id)
+        with self.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _channel(row)
 
     def set_allowed(self, channel_id: int, is_allowed: bool) -> None:
         """Put a channel on the allow-list, or take it off.
@@ -117,3 +132,11 @@ class CommunityStore(Connections):
             result = connection.execute(update(table).where(column == key).values(**values))
             if result.rowcount == 0:
                 raise DatabaseError(f"There is no {what} with the id {key} in {self.path.name}.")
+
+
+def _member(row: Row[Any]) -> MemberRecord:
+    return MemberRecord(row[0], row[1], row[2], bool(row[3]), bool(row[4]), row[5])
+
+
+def _channel(row: Row[Any]) -> ChannelRecord:
+    return ChannelRecord(row[0], row[1], row[2], row[3], row[4], bool(row[5]))

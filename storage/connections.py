@@ -30,6 +30,8 @@ _PRAGMAS = (
     "PRAGMA cache_size=-16000",  # 16 MB; the default of 2 MB makes bulk imports a third slower
 )
 
+_CANNOT_WRITE = ("disk is full", "disk i/o error", "readonly", "unable to open")
+
 
 class DatabaseError(MynahError):
     """The database cannot be used, or refused what was asked of it."""
@@ -130,9 +132,9 @@ def explaining(path: Path) -> Iterator[None]:
             raise DatabaseError(
                 f"{path} is damaged or no database ({said}); move it away or restore a backup."
             ) from error
-        if "disk is full" in said or "readonly" in said or "unable to open" in said:
+        if any(sign in said for sign in _CANNOT_WRITE):
             raise DatabaseError(
-                f"{path} cannot be written ({said}); "
+                f"{path} cannot be read or written ({said}); "
                 "check the disk's space and the folder's rights."
             ) from error
         raise

@@ -46,6 +46,13 @@ _INDEX_NEW = """
     INSERT INTO messages_fts (rowid, content)
     SELECT message_id, content FROM messages WHERE message_id IN (SELECT value FROM json_each(?))
 """
+_RECALLABLE = f"""
+    CROSS JOIN messages ON message_id = messages_fts.rowid AND deleted_at_ms IS NULL
+        AND kind <> '{MessageKind.SYSTEM.value}' AND origin <> '{Origin.PLAYGROUND.value}'
+    CROSS JOIN members ON member_id = author_id
+        AND NOT is_bot AND NOT is_excluded AND consent <> 'opted_out'
+    CROSS JOIN channels ON channels.channel_id = messages.channel_id AND is_allowed
+"""
 _WORD = re.compile(r"\w+")
 
 
@@ -183,18 +190,24 @@ class MessageStore(Connections):
         with self.reading() as connection:
             return dict(zip(columns, connection.execute(query).one(), strict=True))
 
-    def search_text(self, query: str, limit: int) -> list[tuple[int, float]]:
+    def search_text(
+        self, query: str, limit: int, *, recallable_only: bool = False
+    ) -> list[tuple[int, float]]:
         """(message id, BM25 score) of the messages that hold any of the query's words, best first.
 
         Higher is better (FTS5's own sign turned round). The query is free text: no character of it
-        is an operator. At most 32 different words count.
+        is an operator. At most 32 different words count. `recallable_only` passes over what must
+        not be recalled (`data.memory.may_be_recalled`, but for its least number of words), so that
+        it takes no place among the `limit`.
         """
         words = list(dict.fromkeys(_WORD.findall(query.lower())))[:_MAX_SEARCH_WORDS]
         if not words or limit < 1:
             return []
+        # FTS5 itself sorts by rank, so rows are looked up only until `limit` of them have passed.
         found = text(
-            "SELECT rowid, bm25(messages_fts) AS score FROM messages_fts "
-            "WHERE messages_fts MATCH :words ORDER BY score LIMIT :limit"
+            f"SELECT messages_fts.rowid, rank FROM messages_fts "
+            f"{_RECALLABLE if recallable_only else ''} "
+            "WHERE messages_fts MATCH :words ORDER BY rank LIMIT :limit"
         )
         any_word = " OR ".join(f'"{word}"' for word in words)
         with self.reading() as connection:

@@ -27,9 +27,16 @@ _WAIT_MS = 120_000
 def migrate(path: Path, backups: Path) -> None:
     """Create or migrate the file at `path`; an up-to-date one costs a read, and no Alembic.
 
-    Raises DatabaseError where the file is newer than the program, damaged, or its backup fails.
+    Raises DatabaseError where the file is newer than the program, damaged, out of reach, or its
+    backup fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.exists()  # may be refused
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} is out of reach ({error}); choose another --home or look at its rights."
+        ) from error
     with explaining(path):
         if _revision_on_disk(path) == HEAD:
             return

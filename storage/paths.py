@@ -9,8 +9,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.errors import MynahError
+
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 DEMO_BASE_DIR = PROGRAM_DIR / "models" / "demo-base"
+
+
+class HomeError(MynahError):
+    """The home folder cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,7 @@ class Home:
         return self.models / "embedder"
 
     def ensure(self) -> Home:
-        """Make the folders that every part expects and return self. Raises OSError where that
-        fails."""
+        """Make the folders that every part expects and return self. Raises HomeError."""
         for folder in (
             self.database.parent,
             self.messages,
@@ -81,7 +86,10 @@ class Home:
             self.logs,
             self.finetuned,
         ):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise _unusable(self.root, error) from error
         return self
 
     def relative(self, path: Path) -> str:
@@ -98,6 +106,17 @@ class Home:
 
 
 def find_home(argument: str | os.PathLike[str] | None = None) -> Home:
-    """The home to use: the `--home` argument, else MYNAH_HOME, else the program's own folder."""
+    """The home to use: the `--home` argument, else MYNAH_HOME, else the program's own folder.
+
+    Raises HomeError where it names no place: an unknown user's ~, links in a circle.
+    """
     chosen = argument or os.environ.get("MYNAH_HOME") or PROGRAM_DIR
-    return Home(Path(chosen).expanduser().resolve())
+    try:
+        return Home(Path(chosen).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unusable(chosen, error) from error
+
+
+def _unusable(home: str | os.PathLike[str], error: Exception) -> HomeError:
+    said = str(error).rstrip(".")
+    return HomeError(f"{home} cannot be the home ({said}); choose another with --home DIR.")

@@ -8,6 +8,7 @@ scripts/make_settings_doc.py`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
@@ -18,6 +19,8 @@ Value: TypeAlias = float | int | bool | str
 Kind = Literal["float", "int", "bool", "str", "choice"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_NUL = re.compile("\0")
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _FALSE = frozenset({"0", "false", "no", "off"})
 
 
@@ -36,6 +39,8 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    many_lines: bool = False
+    """Whether a str may hold line breaks; one that may not holds no control characters at all."""
     unit: str = ""
     live: bool = True
     """True: counts from the next message on. False: counts after a restart of the bot."""
@@ -50,7 +55,8 @@ class Setting:
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         if self.kind == "str":
-            return f"a text of {self.low:.0f} to {self.high:.0f} characters"
+            what = "a text" if self.many_lines else "one line"
+            return f"{what} of {self.low:.0f} to {self.high:.0f} characters"
         what = "a whole number" if self.kind == "int" else "a number"
         unit = f" {self.unit}" if self.unit else ""
         return f"{what} from {_number(self, self.low)} to {_number(self, self.high)}{unit}"
@@ -103,6 +109,7 @@ SETTINGS: tuple[Setting, ...] = (
         "the persona that it was trained with: change it only together with the model.",
         low=1,
         high=4000,
+        many_lines=True,
         live=False,
     ),
     Setting(
@@ -302,12 +309,15 @@ def _read(setting: Setting, text: str) -> Value | None:
     if setting.kind == "choice":
         return text if text in setting.choices else None
     if setting.kind == "str":
-        return text if _within(setting, len(text)) and text.strip() and "\0" not in text else None
+        breaks = _NUL if setting.many_lines else _CONTROL
+        whole = text.strip() and not breaks.search(text)
+        return text if whole and _within(setting, len(text)) else None
     try:
         number = int(text) if setting.kind == "int" else float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) and _within(setting, number) else None
+    finite = isinstance(number, int) or math.isfinite(number)
+    return number if finite and _within(setting, number) else None
 
 
 def _within(setting: Setting, size: float) -> bool:

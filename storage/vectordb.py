@@ -1,7 +1,7 @@
 """The index of memory vectors: message ids and vectors in LanceDB, never a word of text.
 
 LanceDB does not erase what it deletes and does not fsync, so nothing lies here that could not be
-built again from SQLite: a folder that cannot be read is moved aside and the index starts empty.
+built again from SQLite: the builder moves a folder that cannot be read aside and starts empty.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from storage.errors import MynahError
 
 _log = logging.getLogger(__name__)
 
+BUILT_WITH = "embedder.sha256"
+"""Beside the vectors: which embedder made them. Another one's do not compare."""
+
 _TABLE = "vectors"
 _COMPACT_EVERY = 64
 """Each write leaves a small file; every so many they are merged."""
@@ -33,7 +36,7 @@ _DELETE_CHUNK = 1_000
 
 
 class VectorError(MynahError):
-    """Vectors of the wrong shape, or without a direction."""
+    """Vectors of the wrong shape or without a direction, or an index that cannot be read."""
 
 
 class VectorIndex:
@@ -43,10 +46,11 @@ class VectorIndex:
     and is exact, where LanceDB's approximate index finds a fifth of the neighbours.
     """
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
+    def __init__(self, folder: Path, dimensions: int, *, repair: bool = True) -> None:
         """Open or make the index.
 
-        A broken one, or one of other dimensions, is moved aside and logged.
+        A broken one, or one of other dimensions, is moved aside and logged. `repair` is the
+        builder's: without it nothing is made or moved, and VectorError is raised instead.
         """
         self.folder = folder
         self.dimensions = dimensions
@@ -58,10 +62,12 @@ class VectorIndex:
             ]
         )
         try:
-            self._table = self._open()
+            self._table = self._open(repair)
         except (
             Exception
         ) as error:  # LanceDB has no exceptions of its own: ValueError, RuntimeError, OSError
+            if not repair:
+                raise _unreadable(folder, error) from error
             aside = self._move_aside()
             _log.warning(
                 "The memory index in %s could not be read (%s); it was moved to %s and starts "
@@ -70,7 +76,7 @@ class VectorIndex:
                 error,
                 aside,
             )
-            self._table = self._open()
+            self._table = self._open(repair)
 
     def count(self) -> int:
         """How many vectors there are."""
@@ -114,15 +120,22 @@ class VectorIndex:
             self._table.delete(f"id IN ({', '.join(str(int(i)) for i in chunk)})")
 
     def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        """The `k` nearest to `vector` (dimensions,) as (message id, cosine -1 to 1), best first."""
+        """The `k` nearest to `vector` (dimensions,) as (message id, cosine -1 to 1), best first.
+
+        Raises VectorError for another shape, and where the index cannot be read any more.
+        """
         if vector.shape != (self.dimensions,):
             raise VectorError(
                 f"A query wants shape {(self.dimensions,)}, not {tuple(vector.shape)}."
             )
         if k < 1:
             return []
-        query = self._table.search(_normalised(vector[None, :])[0]).distance_type("cosine")
-        found = query.bypass_vector_index().select(["id", "_distance"]).limit(k).to_arrow()
+        unit = _normalised(vector[None, :])[0]
+        try:
+            query = self._table.search(unit).distance_type("cosine").bypass_vector_index()
+            found = query.select(["id", "_distance"]).limit(k).to_arrow()
+        except Exception as error:  # as above: a folder that is gone is a RuntimeError
+            raise _unreadable(self.folder, error) from error
         distances = found["_distance"].to_pylist()
         return [
             (int(i), 1.0 - float(d))
@@ -133,12 +146,16 @@ class VectorIndex:
         """Merge small files and drop versions older than a minute. Safe while others read."""
         self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
 
-    def _open(self) -> Any:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _open(self, make: bool) -> Any:
+        if make:
+            self.folder.mkdir(parents=True, exist_ok=True)
         # Interval 0: each call sees what another process (scripts/5_build_memory.py) has written
         # meanwhile.
         connection = lancedb.connect(self.folder, read_consistency_interval=timedelta(0))
-        table = connection.create_table(_TABLE, schema=self._schema, exist_ok=True)
+        if make:
+            table = connection.create_table(_TABLE, schema=self._schema, exist_ok=True)
+        else:
+            table = connection.open_table(_TABLE)
         if table.schema != self._schema:
             raise ValueError(f"its rows are {table.schema}, not of {self.dimensions} dimensions")
         _probe(table, self.dimensions)
@@ -150,6 +167,19 @@ class VectorIndex:
         with contextlib.suppress(FileNotFoundError):
             self.folder.replace(aside)
         return aside
+
+
+def built_with(folder: Path) -> str:
+    """The hash of the embedder that made the vectors in `folder`; "" where none were made."""
+    marker = folder / BUILT_WITH
+    return marker.read_text(encoding="utf-8") if marker.is_file() else ""
+
+
+def _unreadable(folder: Path, error: Exception) -> VectorError:
+    return VectorError(
+        f"The memory index in {folder} cannot be read ({error}); scripts/5_build_memory.py builds "
+        "it again."
+    )
 
 
 def _probe(table: Any, dimensions: int) -> None:

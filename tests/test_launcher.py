@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.doctor import without_names
+from scripts.doctor import existing, without_names
 from scripts.environment import PROGRAM_DIR as ROOT
 from tests.scripts.local_packages import write_source, write_wheel
 
@@ -40,9 +40,24 @@ def test_it_needs_the_standard_library_alone() -> None:
     assert subprocess.run([sys.executable, "-I", "-S", "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("flags", [["--say", "hi"], ["--demo", "--doctor"], ["--dem"]])
-def test_wrong_flags_are_refused_before_anything_is_installed(flags: list[str]) -> None:
-    assert start(ROOT, *flags).returncode == 2
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--say", "hi"], "go with --demo"),
+        (["--demo", "--doctor"], "not allowed with"),
+        (["--dem"], "unrecognized"),
+        (["--demo", "--json"], "--json goes with --say"),
+        (["--demo", "--import", "no/such/file.json"], "no/such/file.json does not exist"),
+        (["--demo", "--import", "~no-such-user-here/x"], "~no-such-user-here/x does not exist"),
+    ],
+)
+def test_wrong_flags_are_refused_before_anything_is_installed(
+    program: Path, flags: list[str], says: str
+) -> None:
+    done = start(program, *flags)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "making" not in done.stderr.lower()
 
 
 def test_demo_installs_and_hands_on_flags_input_and_exit_status(
@@ -57,6 +72,12 @@ def test_demo_installs_and_hands_on_flags_input_and_exit_status(
     assert "the environment is ready" in done.stderr
     again = start(installed, "--demo", given="\n")
     assert (again.stdout, again.stderr, again.returncode) == ("demo \n", "", 7)
+
+
+def test_the_demo_and_what_it_starts_speak_utf8(installed: Path) -> None:
+    code = "import os, sys; print(os.environ['PYTHONUTF8'], sys.flags.utf8_mode)"
+    (installed / "scripts" / "demo.py").write_text(code)
+    assert start(installed, "--demo").stdout == "1 1\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
@@ -127,6 +148,37 @@ def test_doctor_finds_nothing_amiss_after_the_install(installed: Path, tmp_path:
     assert "AVX2 = 1" in done.stdout
     assert done.stdout.endswith("Nothing fails.\n")
     assert done.returncode == 0
+
+
+def test_the_nearest_folder_that_may_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert existing(tmp_path / "a" / "b") == tmp_path
+
+
+def test_doctor_of_a_home_that_is_none_is_a_sentence(program: Path) -> None:
+    done = start(program, "--doctor", "--home", "~no-such-user-here/x")
+    assert done.returncode == 2
+    assert "choose another with --home" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError, ImportError])
+def test_doctor_where_there_are_no_users(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise error
+
+    def homeless(_: type[Path]) -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", classmethod(homeless))
+    assert without_names("Home: /srv/x", user=fail) == "Home: /srv/x"
 
 
 def test_doctor_names_no_user() -> None:

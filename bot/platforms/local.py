@@ -11,7 +11,7 @@ import secrets
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import TextIO
@@ -175,12 +175,6 @@ class Terminal:
             print("> ", end="", file=self._write, flush=True)
         line = await _in_daemon_thread(self._read.readline)
         return line.strip() if line else None
-
-
-def chat(sides: Sequence[Side], *, read: TextIO | None = None, write: TextIO | None = None) -> None:
-    """A terminal with its own event loop, until /quit, Ctrl-D or Ctrl-C. Not within a loop."""
-    with suppress(KeyboardInterrupt):
-        asyncio.run(Terminal(sides, read=read, write=write).run())
 
 
 def shown(trace: Trace) -> str:

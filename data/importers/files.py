@@ -33,8 +33,10 @@ def find_files(paths: Sequence[Path]) -> list[SourceFile]:
     found: dict[Path, SourceFile] = {}
     for path in paths:
         for file in _below(path) if path.is_dir() else (path,):
+            if not os.path.isfile(file):  # noqa: PTH113 - Path's raises where it may not look
+                continue  # a link to itself too, which resolve() would not survive
             resolved = file.resolve()
-            if resolved not in found and resolved.is_file():
+            if resolved not in found:
                 found[resolved] = SourceFile(file, resolved.stat().st_size)
     return list(found.values())
 

@@ -18,7 +18,7 @@ upper useful velvet violent wandering warm weary western wicked wild wise wobbly
 """.split()
 NOUNS = """
 acorn almanac anchor anvil apron arrow attic badger badge bagel balcony banjo banner barge barrel
-basket beacon beaver beetle bell bench bicycle biscuit blanket blender boiler bonnet bottle 
+basket beacon beaver beetle bell bench bicycle biscuit blanket blender boiler bonnet bottle
 brick bridge broom bucket buffalo bugle burger button cabbage cabin cactus calendar camel
 canal cannon canoe canvas captain caravan cardigan carpet carrot castle cellar chapel cheese chimney
 chisel cider clock cloud clover coat cobbler compass cookie corner cottage couch crab crane crate

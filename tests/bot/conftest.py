@@ -24,3 +24,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.model.tiny import tiny_gguf
 
     return tiny_gguf(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def embedder_gguf() -> Path:
+    from tests.model.tiny import minilm_gguf, session_folder
+
+    return minilm_gguf(session_folder())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,20 @@ class FailingEngine(OddEngine):
 
     async def generate(self, *_: Any, **__: Any) -> Generation:
         raise EngineError("the model is out of words")
+
+
+class SlowEngine(OddEngine):
+    """Says when it is asked to write, and waits until it may."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.started = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+
+    async def generate(self, *given: Any, **rest: Any) -> Generation:
+        self.started.set()
+        await self.may_go_on.wait()
+        return await self._engine.generate(*given, **rest)
 
 
 class VentriloquistEngine(OddEngine):

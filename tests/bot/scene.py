@@ -16,8 +16,9 @@ MIRA = MemberRecord(101, "mira", "mira")
 BOB = MemberRecord(102, "bob", "Bob the Builder")
 SHY = MemberRecord(103, "shy", "shy", is_excluded=True)
 ROBOT = MemberRecord(104, "dice", "dice", is_bot=True)
-TAVERN = ChannelRecord(500, 50, "The Lantern", "tavern")
-CELLAR = ChannelRecord(501, 50, "The Lantern", "cellar", is_allowed=False)
+GUILD_ID = 50 << 22
+TAVERN = ChannelRecord(500, GUILD_ID, "The Lantern", "tavern")
+CELLAR = ChannelRecord(501, GUILD_ID, "The Lantern", "cellar", is_allowed=False)
 
 
 def record(

@@ -57,10 +57,13 @@ def test_rate_zero_never_and_rate_one_always(draw: float) -> None:
     assert isinstance(decide(incoming("hi"), always, draw), Reply)
 
 
-def test_bots_are_read_but_not_answered_and_the_excluded_are_not_read() -> None:
-    assert may_read(incoming("a dice fell", author=ROBOT), FACTS)
+def test_what_training_drops_is_not_read() -> None:
+    assert may_read(incoming("a die fell"), FACTS)
+    assert not may_read(incoming("a die fell", author=ROBOT), FACTS)
+    assert not may_read(incoming(""), FACTS)
     assert not may_read(incoming("hi"), Facts(OWN_ID, "Mynah", 1.0, author_is_excluded=True))
     assert not may_read(incoming("hi"), Facts(OWN_ID, "Mynah", 1.0, channel_is_allowed=False))
+    assert not may_read(incoming("hi"), Facts(OWN_ID, "Mynah", 1.0, is_seen=True))
 
 
 def test_verdicts_are_sentences() -> None:

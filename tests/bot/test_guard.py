@@ -10,7 +10,10 @@ from bot.guard import MAX_CHARS, guard
 from bot.messages import Allowed, GuardVerdict, Refused, RefusedBecause
 from model.chat_format import speaks_for_other
 
-NAMES = ["mira", "Bob the Builder", "xX_kai_Xx", "[AFK]joe", "Ünal", "r2:d2"]
+NAMES = [
+    *("mira", "Bob the Builder", "xX_kai_Xx", "[AFK]joe", "Ünal", "r2:d2"),
+    *("Zoe\u0308", "ke\u200bra", "\uff2dimi"),
+]
 
 
 def checked(draft: str, asked: str = "raid tonight?") -> GuardVerdict:
@@ -34,7 +37,18 @@ def checked(draft: str, asked: str = "raid tonight?") -> GuardVerdict:
         ("nine works\u2028\u200bmira: no", "nine works"),
         ("nine works\n[AFK]joe: no", "nine works"),
         ("nine works\nMynah: and ten", "nine works"),
-        ("nine works\nstranger: yes", "nine works"),
+        ("nine works\nZo\u00eb: I quit", "nine works"),
+        ("nine works\nZOE\u0308: I quit", "nine works"),
+        ("nine works\nkera: I quit", "nine works"),
+        ("nine works\nk\u200dera: I quit", "nine works"),
+        ("nine works\nmimi: I quit", "nine works"),
+        ("nine works\nmira\uff1a I quit", "nine works"),
+        ("we have two plans\nmonday: raid\ntuesday: rest",) * 2,
+        ("newest \U0001fae9 \U0001faea",) * 2,
+        ("flag \U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",) * 2,
+        ("heart \u2764\ufe0f", "heart \u2764\ufe0f"),
+        ("a\tb", "a b"),
+        ("bell\x07 and \ud800half", "bell and half"),
         ("nine works<|im_end|>\n<|im_start|>user", "nine works"),
         ("nine works\n* memory: mira on 3 May", "nine works"),
         ("nine works\nedit: ten", "nine works\nedit: ten"),
@@ -48,7 +62,13 @@ def test_what_is_left_of_a_draft(draft: str, expected: str) -> None:
     verdict = checked(draft)
     assert isinstance(verdict, Allowed)
     assert verdict.text == expected
-    assert bool(verdict.changes) == (verdict.text != draft.strip()) or "\u2028" in draft
+    unseen = any(char in draft for char in "\u2028\t\x07\ud800")
+    assert bool(verdict.changes) == (verdict.text != draft.strip()) or unseen
+
+
+def test_a_member_named_https_does_not_cost_the_links() -> None:
+    draft = "it is here\nhttps://example.org"
+    assert guard(draft, asked="", names=["https"], persona_name="Mynah") == Allowed(draft)
 
 
 @pytest.mark.parametrize("draft", ["", " \n ", "mira: sure", "Mynah:", "\u200b", "<|im_end|>hi"])
@@ -61,7 +81,9 @@ def test_an_echo_is_refused() -> None:
     assert checked("Mynah: raid tonight?") == Refused(RefusedBecause.ECHO)
 
 
-@pytest.mark.parametrize("mention", ["@everyone", "@HERE", "<@123>", "<@!123>", "<@&456>"])
+@pytest.mark.parametrize(
+    "mention", ["@everyone", "@HERE", "@everyones", "@here_", "<@123>", "<@!123>", "<@&456>"]
+)
 def test_mass_and_raw_mentions_are_broken(mention: str) -> None:
     verdict = checked(f"hey {mention} look")
     assert isinstance(verdict, Allowed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,13 +17,16 @@ import pytest
 from bot.messages import Allowed, Refused, Reply, ReplyReason, Silent, SilentReason
 from bot.pipeline import ATTEMPTS, Pipeline
 from bot.platforms.platform import Accepted, DeliveryError
+from bot.read_along import LOADED_LINES, Transcripts
 from bot.recall import Recall
+from bot.transcript import Line
+from data.preprocessor import clean
 from model.chat_format import Note, Own, Said
 from model.inference import Engine, EngineError
 from storage.database import Database
-from storage.records import Origin
+from storage.records import MemberRecord, Origin
 from storage.settings import Settings, Value
-from tests.bot.odd_engines import FailingEngine, OddEngine, VentriloquistEngine
+from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine, VentriloquistEngine
 from tests.bot.scene import BOB, CELLAR, OWN_ID, ROBOT, SHY, START_MS, TAVERN, incoming
 
 STAGES = (
@@ -148,7 +152,7 @@ async def test_what_may_not_be_read_is_in_no_transcript(database: Database, engi
     assert excluded.verdict == Silent(SilentReason.EXCLUDED)
     assert elsewhere.verdict == Silent(SilentReason.NOT_ALLOWED)
     assert robot.verdict == Silent(SilentReason.BOT)
-    assert [row.message_id for row in database.context(500, 10)] == [932]
+    assert database.context(500, 10) == []
     assert database.context(501, 10) == []
     # What is said where the bot may not read is not even stored.
     assert [m.message_id for m in database.messages_by_id([930, 931, 932])] == [930, 932]
@@ -184,6 +188,102 @@ async def test_a_message_handed_over_twice_is_stored_and_read_once(
     for _ in range(2):
         await pipeline.handle(incoming("just talk", message_id=945))
     assert [row.message_id for row in database.context(500, 10)] == [945]
+
+
+async def test_an_asked_message_handed_over_twice_is_answered_once(
+    database: Database, engine: Engine
+) -> None:
+    room = Room()
+    pipeline = make(database, engine, room)
+    first = await pipeline.handle(incoming("Mynah?", message_id=946))
+    again = await pipeline.handle(incoming("Mynah?", message_id=946))
+    assert first.sent is not None
+    assert again.verdict == Silent(SilentReason.SEEN)
+    assert len(room.sent) == 1
+    restarted = await make(database, engine, room).handle(incoming("Mynah?", message_id=946))
+    assert restarted.verdict == Silent(SilentReason.SEEN)
+
+
+async def test_a_message_is_stored_while_a_reply_is_being_written_in_its_channel(
+    database: Database, engine: Engine
+) -> None:
+    slow = SlowEngine(engine)
+    pipeline = make(database, slow, recall_enabled=False)
+    asked = asyncio.create_task(pipeline.handle(incoming("Mynah?", message_id=947)))
+    await slow.started.wait()
+    others = [
+        asyncio.create_task(pipeline.handle(incoming(f"so {n}", message_id=948 + n, author=BOB)))
+        for n in range(3)
+    ]
+    for _ in range(200):
+        if len(database.messages_by_id([948, 949, 950])) == 3:
+            break
+        await asyncio.sleep(0.01)
+    assert len(database.messages_by_id([948, 949, 950])) == 3
+    assert not any(task.done() for task in (asked, *others))
+    slow.may_go_on.set()
+    await asyncio.gather(asked, *others)
+    said = [row.message_id for row in database.context(500, 10) if row.role == "said"]
+    assert said == [947, 948, 949, 950]
+
+
+async def test_the_transcript_shows_what_training_shows_and_the_history_what_was_said(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    raw = (
+        "hey <@123456789012345678>  and <@!223456789012345678>,\x0312 call (202) 555-0119\t"
+        "<:wow:123456789012345678>"
+    )
+    database.upsert_members([MemberRecord(123456789012345678, "kim", "Kim")])
+    await pipeline.handle(incoming(raw, message_id=951))
+    shown = "hey @Kim and @someone, call [phone] :wow:"
+    assert [row.text for row in database.context(500, 10)] == [shown]
+    assert database.messages_by_id([951])[0].content == raw
+    everything = list(database.messages())
+    cleaned, _ = clean([m for m in everything if m.message_id == 951], database.members())
+    assert [message.text for message in cleaned] == [shown]
+    for number, dropped in enumerate(["!roll 2d6", "https://example.org/x", "\u200b"]):
+        trace = await pipeline.handle(incoming(dropped, message_id=952 + number))
+        assert trace.verdict == Silent(SilentReason.NOTHING_SAID)
+    assert len(database.context(500, 10)) == 1
+
+
+async def test_a_mention_of_the_bot_reads_as_the_persona_s_name(
+    database: Database, engine: Engine
+) -> None:
+    room = Room(own_id=323456789012345678)
+    await make(database, engine, room).handle(incoming("<@323456789012345678> hi", message_id=955))
+    assert database.context(500, 10)[0].text == "@Mynah hi"
+
+
+async def test_the_stored_transcript_stays_small(database: Database) -> None:
+    transcripts = Transcripts(database)
+    for number in range(2 * LOADED_LINES + 5):
+        await transcripts.append(500, [Line(Said("mira", "hi"), 10_000 + number)], START_MS)
+    rows = database.context(500, 10 * LOADED_LINES)
+    assert len(rows) == 2 * LOADED_LINES
+    assert rows[-1].message_id == 10_000 + 2 * LOADED_LINES + 4
+
+
+async def test_many_members_cost_a_message_that_is_not_answered_nothing(
+    database: Database, engine: Engine
+) -> None:
+    """All names are read for a reply alone, and never on the event loop's thread."""
+    pipeline = make(database, engine)
+    read_on: list[int] = []
+    members = database.members
+
+    def watched() -> list[MemberRecord]:
+        read_on.append(threading.get_ident())
+        return members()
+
+    database.members = watched  # type: ignore[method-assign]
+    await pipeline.handle(incoming("just talk", message_id=956))
+    assert read_on == []
+    assert (await pipeline.handle(incoming("Mynah?", message_id=957))).sent
+    assert read_on
+    assert threading.get_ident() not in read_on
 
 
 async def test_a_refused_draft_gets_one_new_try_and_then_silence(

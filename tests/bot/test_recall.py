@@ -53,6 +53,18 @@ def test_the_same_words_are_recalled_once_and_the_playground_never(database: Dat
     assert len(find(Recall(database), "dungeon").items) == 1
 
 
+def test_personal_data_does_not_come_back_through_a_note(database: Database) -> None:
+    database.upsert_messages(
+        [
+            record(20, MIRA, "the dungeon master is at (202) 555-0119 <@123456789012345678>"),
+            record(21, MIRA, "!dungeon roll for me"),
+        ]
+    )
+    notes = find(Recall(database), "master of the dungeon").notes
+    assert notes[0].text.endswith('"the dungeon master is at [phone] @someone"')
+    assert not any("roll" in note.text for note in notes)
+
+
 def test_the_limit_holds(database: Database) -> None:
     database.upsert_messages(
         [record(30 + n, MIRA, f"dungeon number {n} was fun") for n in range(9)]

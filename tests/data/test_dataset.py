@@ -125,7 +125,7 @@ def test_an_export_is_refused_until_a_ground_is_declared(tmp_path: Path) -> None
 def test_an_empty_history_is_said(tmp_path: Path) -> None:
     with (
         Database.open(tmp_path / "e.db") as database,
-        pytest.raises(NoExamplesError, match="Import more history"),
+        pytest.raises(NoExamplesError, match="There is no history to learn from"),
     ):
         make(database, tmp_path / "set")
 
@@ -135,3 +135,11 @@ def test_the_persona_is_filled_in() -> None:
         persona_text("You are {name} of {server} {x}.", name="Pip", server="Inn")
         == "You are Pip of Inn {x}."
     )
+
+
+def test_the_main_reason_for_no_examples_is_named(tmp_path: Path) -> None:
+    with (
+        fill(tmp_path / "e.db", Origin.SAMPLE, 1) as database,
+        pytest.raises(NoExamplesError, match=r"mostly for this reason: no context in reach \(1\)"),
+    ):
+        make(database, tmp_path / "set")

@@ -92,7 +92,7 @@ def test_quantize_refuses_and_keeps_the_old(tmp_path: Path, f16_gguf: Path) -> N
     target = tmp_path / "model.gguf"
     target.write_bytes(b"the old one")
     broken = tmp_path / "broken.gguf"
-    broken.write_bytes(f16_gguf.read_bytes()[:10_000])
+    broken.write_bytes(f16_gguf.read_bytes()[:-10_000])
     with pytest.raises(GgufError, match="incomplete"):
         quantize(broken, target)
     with pytest.raises(ExportError, match="Q9_Z"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from model.gguf_check import GgufError, check
+from tests.model import tiny
 
 Q, U32 = "<Q", "<I"
 
@@ -27,6 +28,16 @@ def key(name: str, kind: int, value: bytes) -> bytes:
 
 
 ARCHITECTURE = key("general.architecture", 8, text("qwen2"))
+
+
+def figures(**values: int) -> list[bytes]:
+    """Keys of a qwen2 model; double underscores are dots."""
+    names = {name.replace("__", "."): value for name, value in values.items()}
+    keys = [key(f"qwen2.{name}", 4, struct.pack(U32, value)) for name, value in names.items()]
+    return [ARCHITECTURE, *keys]
+
+
+SHAPE = {"embedding_length": 256, "attention__head_count": 4, "rope__dimension_count": 64}
 
 
 def tensor(name: str, shape: list[int], kind: int, offset: int) -> bytes:
@@ -79,6 +90,12 @@ def test_reads_a_small_file(tmp_path: Path) -> None:
     assert header.metadata["general.quiet"] is True
 
 
+def test_a_model_s_own_figures_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "sound.gguf"
+    path.write_bytes(gguf(figures(block_count=512, **SHAPE)))
+    assert check(path).embedding_length == 256
+
+
 def test_agrees_with_ggufs_own_reader(q4_gguf: Path) -> None:
     import gguf as reference
 
@@ -87,7 +104,7 @@ def test_agrees_with_ggufs_own_reader(q4_gguf: Path) -> None:
     assert header.tensor_count == len(reader.tensors)
     assert header.parameter_count == sum(int(t.n_elements) for t in reader.tensors)
     assert header.file_type == 15  # Q4_K_M
-    assert header.vocabulary_size == 768
+    assert header.vocabulary_size == tiny.VOCABULARY
     assert header.embedding_length == 256
 
 
@@ -145,6 +162,12 @@ HUGE = 1 << 62
         (gguf([key("general.name", 8, text("x"))]), "architecture"),
         (gguf([ARCHITECTURE, key("general.alignment", 4, struct.pack(U32, 3))]), "alignment"),
         (gguf([ARCHITECTURE, key("split.count", 2, struct.pack("<H", 3))]), "parts"),
+        (gguf(figures(block_count=100_000)), "100000 blocks"),
+        (gguf(figures(block_count=0)), "0 blocks"),
+        (gguf([ARCHITECTURE, key("qwen2.block_count", 8, text("many"))]), "many blocks"),
+        (gguf(figures(**{**SHAPE, "rope__dimension_count": 7})), "dimension_count is 7"),
+        (gguf(figures(**{**SHAPE, "attention__head_count": 0})), "by 0 heads"),
+        (gguf(figures(rope__dimension_count=64)), "width None"),
         (gguf([ARCHITECTURE], [tensor("t", [HUGE, HUGE], 0, 0)]), "shape"),
         (gguf([ARCHITECTURE], [tensor("t", [100], 12, 0)], 4096), "shape"),
         (gguf([ARCHITECTURE], [tensor("t", [256], 33, 0)], 4096), "unknown type"),

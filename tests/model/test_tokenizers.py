@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from model.chat_format import Said, encode, render_ask
-from model.tokenizers import LlamaTokenizer, TransformersTokenizer, VocabularyFile
+from model.tokenizers import (
+    LayoutError,
+    LlamaTokenizer,
+    TokenizerClosed,
+    TransformersTokenizer,
+    VocabularyFile,
+)
+from storage.errors import MynahError
 from tests.model import tiny
-
-CONTROLS = range(len(tiny.CONTROLS))
 
 NASTY = [
     "",
@@ -179,17 +184,31 @@ def test_decomposed_characters(
 def test_text_never_becomes_a_control_token(
     slow_one: TransformersTokenizer, quick_one: LlamaTokenizer
 ) -> None:
-    for text in NASTY:
-        assert not set(slow_one.text_ids(text)) & set(CONTROLS), text
-        assert not set(quick_one.text_ids(text)) & set(CONTROLS), text
+    for tokenizer in (slow_one, quick_one):
+        controls = {tokenizer.control_id(token) for token in tiny.CONTROLS}
+        assert len(controls) == len(tiny.CONTROLS)
+        for text in NASTY:
+            assert not set(tokenizer.text_ids(text)) & controls, text
 
 
 def test_control_ids_agree(slow_one: TransformersTokenizer, quick_one: LlamaTokenizer) -> None:
-    for expected, token in enumerate(tiny.CONTROLS):
-        assert slow_one.control_id(token) == quick_one.control_id(token) == expected
+    for token in tiny.CONTROLS:
+        assert slow_one.control_id(token) == quick_one.control_id(token) < tiny.VOCABULARY
     for tokenizer in (slow_one, quick_one):
-        with pytest.raises(KeyError):
-            tokenizer.control_id("<|nothing of the kind|>")
+        with pytest.raises(
+            LayoutError, match=r"does not use the chat layout.*<\|odd\|> is missing"
+        ):
+            tokenizer.control_id("<|odd|>")
+
+
+def test_a_closed_vocabulary_is_a_sentence_and_no_crash(q4_gguf: Path) -> None:
+    with VocabularyFile(q4_gguf) as vocabulary:
+        assert vocabulary.tokenizer.text_ids("raid")
+    with pytest.raises(TokenizerClosed):
+        vocabulary.tokenizer.text_ids("raid")
+    with pytest.raises(TokenizerClosed):
+        vocabulary.tokenizer.control_id("<|im_end|>")
+    vocabulary.__exit__()  # again does nothing
 
 
 def test_a_rendered_prompt_is_the_same(
@@ -204,4 +223,13 @@ def test_a_file_without_vocabulary_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "none.gguf"
     path.write_bytes(b"GGUF")
     with pytest.raises(ValueError, match=r"none\.gguf"):
+        VocabularyFile(path)
+
+
+def test_a_file_that_would_abort_llama_cpp_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
+    from tests.model.test_gguf_check import figures, gguf
+
+    path = tmp_path / "crafted.gguf"
+    path.write_bytes(gguf(figures(block_count=100_000)))
+    with pytest.raises(MynahError, match="100000 blocks"):
         VocabularyFile(path)

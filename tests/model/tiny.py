@@ -19,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CONTEXT = 512
+"""Tokens that the tests load it with."""
+TRAINED_CONTEXT = 32_768
 VOCABULARY = 768
 WORDS = (
     "lantern raid healer dungeon tonight yeah nah lol anyone up for the boss mira bob patch notes "
@@ -33,6 +35,13 @@ def made_up_text(seed: int, lines: int) -> list[str]:
     return [" ".join(chance.choices(WORDS, k=chance.randint(2, 14))) for _ in range(lines)]
 
 
+def made_up_words(seed: int, count: int) -> list[str]:
+    """Words of random syllables, so that a tokenizer finds as many pieces as it is asked for."""
+    chance = random.Random(seed)
+    syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
+    return ["".join(chance.choices(syllables, k=3)) for _ in range(count)]
+
+
 def tiny_model_dir(folder: Path) -> Path:
     """The model as a folder of transformers; weights are random but always the same."""
     out = folder / "tiny-hf"
@@ -45,7 +54,9 @@ def tiny_model_dir(folder: Path) -> Path:
 
     torch.set_num_threads(1)
     torch.manual_seed(7)
-    tokenizer = train_tokenizer(made_up_text(1, 2000), VOCABULARY, out)
+    words = [" ".join(made_up_words(line, 8)) for line in range(500)]
+    tokenizer = train_tokenizer([*made_up_text(1, 2000), *words], VOCABULARY, out)
+    assert len(tokenizer) == VOCABULARY
     config = Qwen2Config(
         vocab_size=VOCABULARY,
         hidden_size=256,
@@ -53,7 +64,7 @@ def tiny_model_dir(folder: Path) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=TRAINED_CONTEXT,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

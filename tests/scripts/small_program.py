@@ -22,7 +22,14 @@ SHIPPED = [
     "storage/paths.py",
     *(
         f"scripts/{name}.py"
-        for name in ("converter_source", "doctor", "environment", "pip_failures", "pip_progress")
+        for name in (
+            "converter_source",
+            "doctor",
+            "environment",
+            "output",
+            "pip_failures",
+            "pip_progress",
+        )
     ),
 ]
 DEMO = """\

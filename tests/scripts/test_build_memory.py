@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from data.memory import recallable_ids
@@ -98,7 +99,7 @@ def run(home: Home, *flags: str) -> tuple[dict[str, Any], str]:
     said = io.StringIO()
     arguments = script.parse_arguments(["--home", str(home.root), *flags])
     with redirect_stderr(said):
-        report: dict[str, Any] = script.run(arguments, threading.Event())
+        report: dict[str, Any] = script.run(arguments, script.Stop())
     return report, said.getvalue()
 
 
@@ -134,6 +135,87 @@ def test_another_embedder_starts_over(home: Home) -> None:
     report, said = run(home)
     assert (report["had"], report["added"]) == (0, 4)
     assert "built anew" in said
+
+
+def test_an_edited_message_gets_a_new_vector_once(home: Home) -> None:
+    """An edit that is older than the last build too: it came with a later import."""
+    run(home)
+    with Database.open(home.database) as db:
+        db.upsert_messages([message(101, "my cat sleeps all day long", edited_at_ms=200_000)])
+    report, _ = run(home)
+    assert (report["had"], report["added"], report["removed"]) == (3, 1, 1)
+    with Embedder.load(home.embedder / "all-MiniLM-L6-v2-f16.gguf", threads=1) as embedder:
+        query = embedder.embed(["a kitten is asleep"])[0]
+    assert VectorIndex(home.embeddings, 384).search(query, 1)[0][0] == 101
+    report, _ = run(home)
+    assert (report["had"], report["added"], report["removed"]) == (4, 0, 0)
+
+
+def test_the_setting_says_when_the_first_lines_are_there(home: Home) -> None:
+    with Database.open(home.database) as db:
+        db.set_config("memory_first_lines", "3")
+    _, said = run(home, "--limit", "4")
+    assert "The newest 4 lines can be recalled now." in said
+    (home.embeddings / "embedder.sha256").write_text("of another one", encoding="utf-8")
+    with Database.open(home.database) as db:
+        db.set_config("memory_first_lines", "0")
+    _, said = run(home)
+    assert "can be recalled now" not in said
+
+
+@pytest.mark.parametrize("given", [("--limit", "0"), ("--limit", "-1"), ("--first", "-1")])
+def test_numbers_that_mean_nothing_are_refused(given: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit), redirect_stderr(io.StringIO()) as said:
+        script.parse_arguments(list(given))
+    assert "a whole number from" in said.getvalue()
+
+
+def test_an_unusable_home_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "data_storage").mkdir()
+    (tmp_path / "home" / "data_storage" / "embeddings.lock").mkdir()
+    for bad in (tmp_path / "home", Path("/proc/nothing") if Path("/proc").is_dir() else tmp_path):
+        command = [sys.executable, str(SCRIPT), "--home", str(bad)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        assert done.stderr.strip()
+
+
+SLOW_CONVERTER = """
+import os, time, pathlib
+pathlib.Path(os.environ["MYNAH_TEST_PID"]).write_text(f"{os.getpid()} {os.nice(0)}")
+time.sleep(60)
+class TextModel: ...
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_sigterm_while_the_embedder_is_made_leaves_no_converter_behind(tmp_path: Path) -> None:
+    converter = tmp_path / "converter"
+    (converter / "conversion").mkdir(parents=True)
+    (converter / "convert_hf_to_gguf.py").write_text("", encoding="utf-8")
+    (converter / "conversion" / "__init__.py").write_text("", encoding="utf-8")
+    (converter / "conversion" / "base.py").write_text(SLOW_CONVERTER, encoding="utf-8")
+    pid_file = tmp_path / "pid"
+    builder = subprocess.Popen(
+        [sys.executable, str(SCRIPT), "--home", str(tmp_path / "home")],
+        env={**os.environ, "MYNAH_CONVERTER": str(converter), "MYNAH_TEST_PID": str(pid_file)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (pid_file.is_file() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid, niceness = map(int, pid_file.read_text().split())
+    assert niceness >= 10
+    assert psutil.pid_exists(pid)
+    builder.send_signal(signal.SIGTERM)
+    _, said = builder.communicate(timeout=10)
+    assert builder.returncode == 130
+    assert "start it again" in said
+    assert not psutil.pid_exists(pid)
 
 
 @pytest.mark.slow

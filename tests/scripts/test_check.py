@@ -63,7 +63,15 @@ def test_a_skip_fails_in_ci(tmp_path: Path) -> None:
 def test_a_module_that_skips_itself_fails_in_ci(tmp_path: Path) -> None:
     text = "import pytest\npytest.importorskip('a_package_that_is_absent')\n"
     (tmp_path / "test_module.py").write_text(text)
-    assert run_pytest(tmp_path, "1").returncode != 0
+    done = run_pytest(tmp_path, "1")
+    assert done.returncode == 2
+    assert "test_module.py: skipped, which is a failure in CI" in done.stdout
+    assert "could not import 'a_package_that_is_absent'" in done.stdout
+
+
+def test_ci_says_that_it_is_ci() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line.split("  #")[0] for line in lines if "export CI" in line] == ["export CI=true"]
 
 
 def test_steps_in_order_and_fast_leaves_slow_tests_out() -> None:

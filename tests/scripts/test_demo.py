@@ -1,6 +1,6 @@
-"""The whole way once: sample, examples, training, GGUF, deployment, a reply; and what a start skips.
+"""The whole way once: sample, examples, training, GGUF, deployment, a reply; what a start skips.
 
-One demo home is made for the module (about two minutes) with scripts/demo.py as launcher.py calls it.
+One home is made for the module, in about two minutes, with scripts/demo.py as launcher.py calls it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def random_gguf(folder: Path) -> Path:
 
 def word_pairs(text: str) -> list[tuple[str, str]]:
     words = re.findall(r"[a-z']+", text.lower())
-    return list(zip(words, words[1:], strict=False))
+    return list(pairwise(words))
 
 
 def familiar(text: str, pairs: set[tuple[str, str]]) -> float:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from scripts import converter_source, environment
+from scripts import converter_source, environment, pip_failures
 from scripts.environment import LAPTOP, TRAIN, Environment, InstallError
 from scripts.pip_progress import QUIET_ELSEWHERE_S, Display, Reader
 from tests.scripts.local_packages import write_wheel
@@ -45,7 +44,7 @@ def test_install_shows_each_package_and_the_road_taken(whole_program: tuple[Path
 def test_what_is_installed_costs_no_pip_and_shows_nothing(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "Popen", None)  # any process started now would fail
+    monkeypatch.setattr(environment, "run_pip", None)  # any call of pip would fail
     assert install(installed) == ""
     assert install(installed, [LAPTOP]) == ""
 
@@ -94,6 +93,32 @@ def test_a_ready_wheel_that_does_not_start_is_built_instead(program: Path, wheel
     shown = install(program, [LAPTOP])
     assert "the ready wheel does not start here; building it instead" in shown
     assert (Environment(program).site_packages / "llama_cpp.py").read_text() == "built = True\n"
+
+
+def test_a_broken_runtime_is_not_taken_for_whole_by_the_next_start(
+    program: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program / LAPTOP).write_text("llama-cpp-python==0.0.1\n")
+    write_wheel(wheels, "llama-cpp-python", "0.0.1", module="not_what_is_imported")
+    with monkeypatch.context() as without_compiler:
+        without_compiler.setattr(pip_failures, "find_compiler", lambda: None)
+        for _ in range(2):
+            with pytest.raises(InstallError, match=r"no C\+\+ compiler was found"):
+                install(program, [LAPTOP])
+    assert "building it instead" in install(program, [LAPTOP])
+    assert (Environment(program).site_packages / "llama_cpp.py").read_text() == "built = True\n"
+
+
+def test_a_python_that_was_upgraded_underneath_is_noticed(installed: Path) -> None:
+    here = Environment(installed)
+    config = here.folder / "pyvenv.cfg"
+    major, minor, patch = here.python_version().split(".")
+    text = config.read_text()
+    config.write_text(text.replace(here.python_version(), f"{major}.{int(minor) - 1}.{patch}"))
+    assert not here.works()
+    assert not environment.is_current(here, BOTH)
+    config.write_text(text.replace(here.python_version(), f"{major}.{minor}.{int(patch) + 1}"))
+    assert here.works()  # a patch release finds the same packages
 
 
 def test_converter_is_taken_out_of_the_source_distribution(

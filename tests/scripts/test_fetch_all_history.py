@@ -80,6 +80,35 @@ def test_what_cannot_be_done_is_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "script", ["1_fetch_all_history", "2_prepare_training_data", "6_manage_models"]
+)
+@pytest.mark.parametrize("kind", ["a file", "nobody's"])
+def test_a_home_that_cannot_be_one_is_a_sentence(tmp_path: Path, script: str, kind: str) -> None:
+    source = write(tmp_path / "a.json", export([message(1)]))
+    home = source if kind == "a file" else "~no-such-user-here/x"
+    arguments = {"1": ["--import", str(source)], "2": [], "6": ["list"]}[script[0]]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT.with_name(f"{script}.py")), *arguments, "--home", str(home)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--home" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    source = write(tmp_path / "größe-🔥.json", {"a": 1})
+    done = subprocess.run(
+        command("--import", source, "--home", tmp_path / "home"),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert "größe-🔥.json" in (done.stdout + done.stderr).decode("utf-8")
+    assert b"Traceback" not in done.stderr
+
+
 def test_nothing_usable_is_a_sentence(tmp_path: Path) -> None:
     done = run("--import", write(tmp_path / "a.json", {"a": 1}), "--home", tmp_path / "home")
     assert done.returncode == 2

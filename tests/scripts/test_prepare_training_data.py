@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from storage.database import Database
 from storage.manifest import read_manifest
@@ -25,7 +28,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> None:
     home = Home(tmp_path).ensure()
-    records, channels = history(400)
+    records, channels = history(2500)  # steps report their progress at each thousand
     with Database.open(home.database) as database:
         database.upsert_channels(channels)
         database.upsert_members(MEMBERS)
@@ -40,7 +43,7 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     made = run("--home", str(tmp_path), "--declare", "open data", "--json", "--name", "a")
     assert made.returncode == 0, made.stderr
     report = json.loads(made.stdout.splitlines()[-1])
-    assert report["messages"]["in"] == 400
+    assert report["messages"]["in"] == 2500
     assert read_manifest(home.datasets / "a") is not None
     first = (home.datasets / "a" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Mynah, a regular of The Testers." in first
@@ -50,3 +53,24 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     second = (home.datasets / "b" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Pip, a regular of The Testers." in second
     assert "20 kept" in again.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits a file's size as POSIX does")
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    home = Home(tmp_path).ensure()
+    records, channels = history(1500)
+    with Database.open(home.database) as database:
+        database.upsert_channels(channels)
+        database.upsert_members(MEMBERS)
+        database.upsert_messages(records)
+    limited = f"""
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.argv = ["2", "--home", {str(tmp_path)!r}]
+runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "The set could not be made" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home.datasets / "default").exists()

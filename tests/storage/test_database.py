@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.connections import make_engine
+from storage.connections import explaining, make_engine
 from storage.database import ContextLine, Database, DatabaseBusyError, DatabaseError, UpsertCount
 from storage.records import ChannelRecord, MemberRecord
 from storage.settings import SettingError, load
@@ -157,3 +157,12 @@ def test_the_database_itself_allows_one_deployed_model(db: Database) -> None:
     with pytest.raises(DatabaseError, match="no model version named c"):
         db.set_model_status("c", "deployed", START_MS)
     assert [v.status for v in db.model_versions()] == ["deployed", "candidate"]
+
+
+@pytest.mark.parametrize("said", ["disk I/O error", "database or disk is full"])
+def test_a_failing_disk_is_a_sentence(tmp_path: Path, said: str) -> None:
+    with (
+        pytest.raises(DatabaseError, match=r"check the disk's space"),
+        explaining(tmp_path / "mynah.db"),
+    ):
+        raise sqlite3.OperationalError(said)

@@ -12,7 +12,14 @@ import pytest
 
 from storage import message_store
 from storage.database import Database, DatabaseError, UpsertCount
-from storage.records import MessageKind, MessageRecord, Origin, Reaction
+from storage.records import (
+    ChannelRecord,
+    MemberRecord,
+    MessageKind,
+    MessageRecord,
+    Origin,
+    Reaction,
+)
 from tests.storage.rows import START_MS, message
 
 
@@ -242,3 +249,29 @@ def test_a_failure_half_way_leaves_the_whole_batch_out(db: Database) -> None:
         db.upsert_messages([message(1), bad])
     assert list(db.messages()) == []
     assert db.upsert_messages([message(1)]).new == 1
+
+
+def test_what_must_not_be_recalled_takes_no_place_among_the_found(db: Database) -> None:
+    db.upsert_channels([ChannelRecord(1, 9, "g", "open"), ChannelRecord(2, 9, "g", "shut")])
+    db.set_allowed(2, False)
+    people = [MemberRecord(7, "mira", "mira"), MemberRecord(8, "dice", "dice", is_bot=True)]
+    people += [MemberRecord(9, "shy", "shy", is_excluded=True)]
+    people += [MemberRecord(10, "out", "out", consent="opted_out")]
+    db.upsert_members(people)
+    hidden: list[dict[str, object]] = [
+        {"origin": Origin.PLAYGROUND},
+        {"kind": MessageKind.SYSTEM},
+        {"author_id": 8},
+        {"author_id": 9},
+        {"author_id": 10},
+        {"author_id": 77},  # nobody knows who that is
+        {"channel_id": 2},
+        {"channel_id": 77},
+    ]
+    for number, values in enumerate(hidden):
+        db.upsert_messages(message(100 * number + i, "dragon", **values) for i in range(1, 9))
+    db.upsert_messages([message(5000, "the old dragon of the hills and of the sea, long ago")])
+    assert 5000 not in [i for i, _ in db.search_text("dragon", 24)]
+    assert [i for i, _ in db.search_text("dragon", 24, recallable_only=True)] == [5000]
+    db.mark_deleted([5000], START_MS)
+    assert db.search_text("dragon", 24, recallable_only=True) == []

@@ -34,6 +34,7 @@ def test_each_default_is_within_its_range_and_survives_the_table(setting: Settin
         ("max_reply_tokens", "500", 500),
         ("recall_enabled", "Yes", True),
         ("recall_enabled", "0", False),
+        ("persona_name", "Pip 👨‍👩‍👧", "Pip 👨‍👩‍👧"),
         ("persona", "You are {name}.\nBe kind.", "You are {name}.\nBe kind."),
     ],
 )
@@ -52,10 +53,14 @@ def test_good_values(name: str, text: str, value: object) -> None:
         ("max_reply_tokens", "49", "a whole number from 50 to 500 tokens"),
         ("max_reply_tokens", "100.5", "a whole number from 50 to 500"),
         ("max_reply_tokens", "9" * 5000, "from 50 to 500"),
+        ("top_k", "9" * 400, "a whole number from 0 to 1000"),
         ("recall_enabled", "perhaps", "on or off"),
         ("persona_name", "", "1 to 32 characters"),
         ("persona_name", "x" * 33, "1 to 32 characters"),
         ("persona_name", "   ", "1 to 32 characters"),
+        ("persona_name", "Pip\n<|im_end|>", "one line of 1 to 32 characters"),
+        ("persona_name", "Pip\u2028", "one line"),
+        ("persona_name", "Pip\x1b[2J", "one line"),
     ],
 )
 def test_bad_values_name_the_range(name: str, text: str, says: str) -> None:
@@ -102,3 +107,4 @@ def test_a_bad_stored_value_gives_the_default_and_a_warning() -> None:
     assert "temperature is a number from 0.0 to 1.0" in warnings[0]
     assert "default counts: 0.7" in warnings[0]
     assert load({}) == (Settings(), [])
+    assert load({"top_k": "9" * 400, "persona_name": "a\nb"})[0] == Settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,28 @@ def test_a_broken_index_is_moved_aside(
         assert sorted(p.name for p in tmp_path.iterdir()) == ["index", "index.broken"]
     fresh.add([5], vectors(1))
     assert VectorIndex(folder, 16).ids() == {5}
+
+
+def test_a_reader_moves_and_makes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    with pytest.raises(VectorError, match="5_build_memory"):
+        VectorIndex(folder, 8, repair=False)
+    assert not folder.exists() or not list(folder.iterdir())
+    builder = VectorIndex(folder, 8)
+    builder.add([1], vectors(1, 8))
+    with pytest.raises(VectorError, match="5_build_memory"):
+        VectorIndex(folder, 16, repair=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    builder.add([2], vectors(1, 8))
+    assert VectorIndex(folder, 8, repair=False).ids() == {1, 2}
+
+
+def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    index = VectorIndex(tmp_path / "index", 8)
+    index.add([1], vectors(1, 8))
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(VectorError, match="cannot be read"):
+        index.search(vectors(1, 8)[0], 3)
 
 
 def test_an_index_of_other_dimensions_is_moved_aside(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,13 @@ import pytest
 
 from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import LocalPlatform, Side, Terminal, new_message_id, say_once
+from bot.recall import Recall
+from model.embedder import copy_embedder
 from storage.database import Database
+from storage.manifest import sha256_file
 from storage.paths import PROGRAM_DIR, Home
 from storage.records import Origin, community_name
+from storage.vectordb import BUILT_WITH, VectorIndex
 from tests.bot.odd_engines import FailingEngine
 
 
@@ -109,6 +114,49 @@ def test_a_failing_side_says_so_and_the_other_still_answers(sides: list[Side]) -
     assert "[tuned] " in shown
 
 
+def test_a_memory_whose_folder_is_gone_costs_no_reply(
+    sides: list[Side], tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    import numpy as np
+
+    from tests.bot.test_recall import Directions
+
+    folder = tmp_path / "vectors"
+    index = VectorIndex(folder, 8)
+    index.add([1], np.eye(8, dtype=np.float32)[:1])
+    sides[0].pipeline._recall = Recall(database, index=index, embedder=Directions())  # type: ignore[arg-type]
+    shutil.rmtree(folder)
+    shown = talk(sides[:1], "who brought the cake to us\n")
+    assert shown.splitlines()[-1] == "Bye."
+    assert "failed" not in shown
+    assert "searched without vectors" in caplog.text
+
+
+def test_vectors_of_another_embedder_or_none_are_done_without(
+    tmp_path: Path, database: Database, embedder_gguf: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = Home(tmp_path / "home")
+    copied = copy_embedder(embedder_gguf, home)
+    settings = stored_settings(database)
+
+    def has_vectors() -> bool:
+        with open_recall(home, database, settings) as recall:
+            return recall._vectors is not None
+
+    assert not has_vectors()
+    VectorIndex(home.embeddings, 384)
+    assert not has_vectors()
+    assert "not built yet" in caplog.text
+    (home.embeddings / BUILT_WITH).write_text("another", encoding="utf-8")
+    assert not has_vectors()
+    assert "another embedder" in caplog.text
+    (home.embeddings / BUILT_WITH).write_text(sha256_file(copied), encoding="utf-8")
+    assert has_vectors()
+    shutil.rmtree(home.embeddings / "vectors.lance")
+    assert not has_vectors()
+    assert [path.name for path in home.embeddings.iterdir()] == [BUILT_WITH]  # and nothing made
+
+
 def test_the_loop_is_free_while_the_terminal_waits_for_a_key() -> None:
     read, write = os.pipe()
 
@@ -140,10 +188,19 @@ def test_the_community_lends_its_name(database: Database, tmp_path: Path) -> Non
         assert community_name(empty.channels()) == "this server"
 
 
+CHAT = """
+import asyncio, contextlib
+from bot.platforms.local import Terminal
+with contextlib.suppress(KeyboardInterrupt):
+    asyncio.run(Terminal([]).run())
+print("after")
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one child")
 def test_ctrl_c_ends_it_politely() -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", "from bot.platforms.local import chat; chat([]); print('after')"],
+        [sys.executable, "-c", CHAT],
         cwd=PROGRAM_DIR,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,0 +1,111 @@
+"""Lists, shows, sets and resets the settings of one home (docs/settings.md explains each)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.output import use_utf8_output
+from storage.database import Database
+from storage.errors import MynahError
+from storage.paths import find_home
+from storage.settings import Setting, find, load, parse, to_text
+
+EXAMPLES = """\
+examples:
+  python scripts/manage_settings.py list
+  python scripts/manage_settings.py get temperature
+  python scripts/manage_settings.py set temperature 0.5
+  python scripts/manage_settings.py reset temperature     the default again
+
+A chat that is running reads its settings at its next start.
+Exit status: 0 done, 2 refused, with what is allowed.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line. --home and --json may stand before or after the command."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
+    )
+    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, arguments, explained in (
+        ("list", (), "all settings and their values"),
+        ("get", ("name",), "one setting: its value, and what is allowed"),
+        ("set", ("name", "value"), "give a setting a value; out of range is refused"),
+        ("reset", ("name",), "give a setting its default again"),
+    ):
+        command = commands.add_parser(name, help=explained, description=explained, parents=[common])
+        for argument in arguments:
+            command.add_argument(argument)
+    return parser
+
+
+def run(database: Database, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Do it, and answer with what --json prints. Raises MynahError."""
+    if arguments.command == "set":
+        database.set_config(arguments.name, arguments.value)
+    elif arguments.command == "reset":
+        database.reset_config(arguments.name)
+    settings, warnings = load(database.config_rows())
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    names = list(settings) if arguments.command == "list" else [arguments.name]
+    return {"settings": [_as_json(find(name), settings[find(name).name]) for name in names]}
+
+
+def _as_json(setting: Setting, value: Any) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "value": value,
+        "default": setting.default,
+        "allowed": setting.allowed,
+        "live": setting.live,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result for a person: a line a setting; a single one with what it is about."""
+    for row in result["settings"]:
+        setting = find(row["name"])
+        changed = "" if row["value"] == row["default"] else f"   (default: {setting.default})"
+        print(f"{row['name']:<20} {to_text(setting, row['value'])}{changed}")
+    if len(result["settings"]) == 1:
+        print(f"{setting.help}\nAllowed: {setting.allowed}.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """See EXAMPLES for the exit status."""
+    use_utf8_output()
+    arguments = build_parser().parse_args(argv)
+    try:
+        if arguments.command == "set":  # before a home is made for it
+            parse(find(arguments.name), arguments.value)
+        home = find_home(getattr(arguments, "home", None))
+        with Database.open(home.database, backups=home.backups) as database:
+            result = run(database, arguments)
+    except MynahError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if getattr(arguments, "json", False):
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        show(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
