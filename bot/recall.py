@@ -114,8 +114,10 @@ class Recall:
 
     def _by_text(self, text: str) -> dict[int, float]:
         """Scores by BM25, higher is better."""
-        words = content_words(text)
-        return dict(self._database.search_text(" ".join(words), CANDIDATES)) if words else {}
+        words = " ".join(content_words(text))
+        if not words:
+            return {}
+        return dict(self._database.search_text(words, CANDIDATES, recallable_only=True))
 
     def _by_vector(self, vector: NDArray[np.float32] | None) -> dict[int, float]:
         """Cosines of the nearest messages."""
