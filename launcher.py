@@ -64,7 +64,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     from scripts import environment
-    from scripts.output import use_utf8_output
+    from scripts.edge import use_utf8_output
 
     use_utf8_output()
     arguments = parse_arguments(argv)

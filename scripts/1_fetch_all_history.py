@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data.importers.import_progress import ProgressLine
 from data.importers.importing import import_paths
-from scripts.output import use_utf8_output
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import find_home
@@ -32,6 +31,10 @@ How to get such files: DiscordChatExporter, format JSON. What is no export is sk
 broken records are kept aside with their reasons in the home's data_storage/quarantine.
 Exit status: 0 imported, 2 it could not be done, 130 interrupted (what was imported stays).
 """
+
+
+class NothingToImport(MynahError):
+    """No file was named, or none that could be used."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,21 +53,16 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="files (.json, .json.gz) or folders, which are searched all the way down",
     )
-    parser.add_argument(
-        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the summary as one JSON object on the last line"
-    )
+    add_home(parser)
+    add_json(parser, "print the summary as one JSON object on the last line")
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Import what the command line names; the exit status."""
-    use_utf8_output()
-    arguments = build_parser().parse_args(argv)
+def main() -> int:
+    """Import what the command line names. Raises MynahError."""
+    arguments = build_parser().parse_args()
     if not arguments.paths:
-        return _fail(
+        raise NothingToImport(
             "Fetching from Discord itself comes with the bot and is not there yet; "
             "name DiscordChatExporter files or folders with --import."
         )
@@ -79,35 +77,24 @@ def main(argv: Sequence[str] | None = None) -> int:
                 quarantine=home.quarantine,
                 progress=line.show,
             )
-    except KeyboardInterrupt:
+    finally:
         line.end()
-        print(
-            "Interrupted. What was imported up to here stays; "
-            "the same command again imports the rest.",
-            file=sys.stderr,
-        )
-        return 130
-    except MynahError as error:
-        line.end()
-        return _fail(str(error))
-    except OSError as error:
-        line.end()
-        return _fail(f"{error}. What was imported up to here stays; run the command again.")
-    line.end()
     for text in summary.lines():
         print(text)
     print(f"database: {home.database}")
     if arguments.json:
         print(json.dumps({**summary.as_dict(), "database": str(home.database)}))
     if not summary.files_imported:
-        return _fail("Nothing was imported: there is no usable DiscordChatExporter file.")
+        raise NothingToImport("Nothing was imported: there is no usable DiscordChatExporter file.")
     return 0
 
 
-def _fail(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        ending_in_a_sentence(
+            main,
+            failed="Not everything was imported; what was imported stays",
+            stopped="Interrupted. What was imported up to here stays; "
+            "the same command again imports the rest.",
+        )
+    )

@@ -35,7 +35,7 @@ from data.dataset import (
 from data.windows import WindowOptions
 from model.chat_format import Tokenizer, persona_text
 from model.tokenizers import TransformersTokenizer, VocabularyFile
-from scripts.output import use_utf8_output
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -51,18 +51,10 @@ class BaseError(MynahError):
 
 
 def main() -> int:
-    use_utf8_output()
     arguments = parse_arguments()
-    try:
-        home = find_home(arguments.home).ensure()
-        with Database.open(home.database, backups=home.backups) as database:
-            report = run(home, database, arguments)
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"The set could not be made: {error}. Nothing was kept of it.", file=sys.stderr)
-        return 2
+    home = find_home(arguments.home).ensure()
+    with Database.open(home.database, backups=home.backups) as database:
+        report = run(home, database, arguments)
     print(in_words(report))
     if arguments.json:
         print(json.dumps(report, ensure_ascii=False))
@@ -74,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    add_home(parser)
     add("--name", type=_folder_name, default="default", help="the set's folder (default: default)")
     add("--seed", type=int, default=0, help="draws contexts, notes and the split (default: 0)")
     add("--max_length", type=_tokens, default=1024, metavar="TOKENS",
@@ -85,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
         help="the base's GGUF or folder, for counting tokens (default: the deployed model's, "
         "else models/demo-base's)")  # fmt: skip
     add("--persona-name", help="who the model is trained to be (default: the setting)")
-    add("--json", action="store_true", help="end with the report as one line of JSON")
+    add_json(parser, "end with the report as one line of JSON")
     return parser.parse_args()
 
 
@@ -226,4 +218,10 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        ending_in_a_sentence(
+            main,
+            failed="The set could not be made and nothing was kept of it",
+            stopped="Stopped. Nothing was kept of the set.",
+        )
+    )

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import logging
 import os
 import sys
 import time
@@ -30,9 +29,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from model import forge, trainer
 from model.profiles import PROFILES, Profile
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from storage import manifest
 from storage.database import Database
-from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home, find_home
 from storage.records import ModelVersion
@@ -40,18 +39,7 @@ from storage.records import ModelVersion
 
 def main() -> int:
     arguments = parse_arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        result = run(arguments)
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"The disk said no: {error}. Free some room, then start again.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. Stages that were finished stay; start again to go on.", file=sys.stderr)
-        return 130
+    result = run(arguments)
     if arguments.json:
         print(json.dumps(result))
     return 0
@@ -231,7 +219,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--home", help="home folder (else MYNAH_HOME, else here)")
+    add_home(parser)
     add("--mode", choices=("sft", "merge", "export", "all"), default="all")
     add("--dataset", default="default", help="name of a dataset that script 2 made")
     add("--name", help="name of the run and its folders (default: the dataset's)")
@@ -247,7 +235,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--max_tokens", type=positive(int), help="token budget of the whole run")
     add("--limit", type=positive(int), help="train on so many examples only")
     add("--threads", type=positive(int), default=1, help="torch threads")
-    add("--json", action="store_true", help="one object with all figures on the last line")
+    add_json(parser, "one object with all figures on the last line")
     arguments = parser.parse_args()
     if arguments.checkpoint and arguments.mode != "merge":
         parser.error("--checkpoint names an adapter to merge: it goes with --mode merge")
@@ -255,4 +243,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from data.memory import MemoryBuild, MemoryProgress, build_memory
 from model.embedder import Embedder, ready_embedder
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import sha256_file, write_text_atomically
@@ -57,22 +58,12 @@ class Stop:
 
 def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger().setLevel(logging.ERROR)
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     give_way()
-    try:
-        report = run(arguments, stop)
-    except MynahError as error:
-        say(str(error))
-        return 2
-    except OSError as error:
-        say(f"The memory cannot be built: {error}. Check the disk's space and the folder's rights.")
-        return 2
-    except KeyboardInterrupt:
-        say("Stopped before a line was added; start it again to go on.")
-        return 130
+    report = run(arguments, stop)
     if arguments.json:
         print(json.dumps(report))
     return 0
@@ -82,7 +73,7 @@ def parse_arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    add_home(parser)
     parser.add_argument(
         "--first", type=_from(0), metavar="N",
         help="say when the newest N can be recalled (default: the setting memory_first_lines)",
@@ -94,7 +85,7 @@ def parse_arguments(given: list[str]) -> argparse.Namespace:
         "--threads", type=_from(0), default=1, metavar="N",
         help="threads to compute with; 0: one a physical core (default: 1, a bot may be running)",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="end with one JSON object of figures")
+    add_json(parser, "end with one JSON object of figures")
     return parser.parse_args(given)
 
 
@@ -212,4 +203,10 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        ending_in_a_sentence(
+            main,
+            failed="The memory cannot be built",
+            stopped="Stopped before a line was added; start it again to go on.",
+        )
+    )

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.output import use_utf8_output
+from scripts.edge import ending_in_a_sentence, home_and_json
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -38,11 +38,7 @@ Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it coul
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line. --home and --json may stand before or after the command."""
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument(
-        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
-    )
-    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    common = home_and_json()
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=EXAMPLES,
@@ -119,21 +115,13 @@ def _date(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main() -> int:
     """See EXAMPLES for the exit status."""
-    use_utf8_output()
-    arguments = build_parser().parse_args(argv)
-    try:
-        home = find_home(getattr(arguments, "home", None))
-        with Database.open(home.database, backups=home.backups) as db:
-            registry = ModelRegistry(db, home)
-            result = run(registry, arguments.command, getattr(arguments, "version_id", None))
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"A file could not be used: {error}", file=sys.stderr)
-        return 2
+    arguments = build_parser().parse_args()
+    home = find_home(getattr(arguments, "home", None))
+    with Database.open(home.database, backups=home.backups) as db:
+        registry = ModelRegistry(db, home)
+        result = run(registry, arguments.command, getattr(arguments, "version_id", None))
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -142,4 +130,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

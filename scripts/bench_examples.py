@@ -20,20 +20,18 @@ from data.dataset import DatasetOptions, PersonaText, make_dataset
 from data.windows import WindowOptions
 from model.chat_format import Tokenizer
 from model.tokenizers import VocabularyFile
-from scripts.output import use_utf8_output
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from scripts.peak_memory import peak_rss_mb
 from storage.database import Database
-from storage.errors import MynahError
 from storage.paths import find_home
 
 
 def main() -> int:
-    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    add_home(parser)
     parser.add_argument("--max_length", type=int, default=1024, metavar="TOKENS")
     parser.add_argument("--base", type=Path, metavar="GGUF", help="count tokens by its vocabulary")
-    parser.add_argument("--json", action="store_true", help="one object on the last line")
+    add_json(parser, "one object on the last line")
     arguments = parser.parse_args()
     if arguments.base is None:
         result = measure(EstimatedTokenizer(), arguments)
@@ -74,8 +72,4 @@ def measure(tokenizer: Tokenizer, arguments: argparse.Namespace) -> dict[str, fl
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    sys.exit(ending_in_a_sentence(main))

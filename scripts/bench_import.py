@@ -15,21 +15,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data.importers.importing import import_paths
-from scripts.output import use_utf8_output
+from scripts.edge import add_json, ending_in_a_sentence
 from scripts.peak_memory import peak_rss_mb
 from storage.database import Database
-from storage.errors import MynahError
 from storage.paths import Home, find_home
 from storage.records import Origin
 
 
 def main() -> int:
-    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
     parser.add_argument("--home", metavar="DIR", help="keep it there (default: a temporary one)")
     parser.add_argument("--again", action="store_true", help="import twice; measure the second")
-    parser.add_argument("--json", action="store_true", help="one object on the last line")
+    add_json(parser, "one object on the last line")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mynah-bench-") as folder:
         home = (find_home(arguments.home) if arguments.home else Home(Path(folder))).ensure()
@@ -60,8 +58,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    sys.exit(ending_in_a_sentence(main))

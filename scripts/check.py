@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import environment
-from scripts.output import use_utf8_output
+from scripts.edge import use_utf8_output
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from data.importers.importing import import_paths
 from model.chat_format import persona_text
 from model.forge import Run, is_finished
 from model.profiles import DEMO
+from scripts.edge import add_home, add_json, ending_in_a_sentence
 from storage import manifest
 from storage.database import Database
 from storage.errors import MynahError
@@ -71,7 +71,6 @@ class Clock:
 
 def main() -> int:
     arguments = parse_arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         home = find_home(arguments.home).ensure()
         with (
@@ -82,17 +81,6 @@ def main() -> int:
     except Timeout:
         say("The demo is running in this home already: let it finish, or choose another --home.")
         return 2
-    except MynahError as error:
-        say(str(error))
-        return 2
-    except OSError as error:
-        say(
-            f"The disk said no: {error}. Free some room or choose another --home, then start again."
-        )
-        return 2
-    except KeyboardInterrupt:
-        say("Stopped. What was finished stays; start again to go on.")
-        return 130
 
 
 class Demo:
@@ -428,9 +416,9 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    add_home(parser)
     add("--say", metavar="TEXT", help="no chat: print one reply to TEXT as the last line")
-    add("--json", action="store_true", help="with --say: the last line is an object with figures")
+    add_json(parser, "with --say: the last line is an object with figures")
     add("--import", dest="paths", nargs="+", metavar="PATH", help="your exports, files or folders")
     add("--declare", metavar="GROUND", help="why training on content from Discord is allowed")
     arguments = parser.parse_args()
@@ -440,4 +428,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.output import use_utf8_output
+from scripts.edge import ending_in_a_sentence
 from storage.manifest import write_text_atomically
 from storage.paths import PROGRAM_DIR
 from storage.settings import SETTINGS, Setting, to_text
@@ -51,14 +51,13 @@ def _section(setting: Setting) -> str:
     return text if len(default) <= 30 else f"{text}\nDefault: `{default}`\n"
 
 
-def main(argv: list[str] | None = None) -> int:
+def main() -> int:
     """0: written, or up to date. 1: --check found it out of date."""
-    use_utf8_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 where docs/settings.md differs"
     )
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args()
     current = DOC.read_text(encoding="utf-8") if DOC.exists() else ""
     if current == render():
         print(f"{DOC} is up to date.")
@@ -73,4 +72,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.output import use_utf8_output
+from scripts.edge import ending_in_a_sentence, home_and_json
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import find_home
@@ -37,11 +37,7 @@ class MemberError(MynahError):
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line. --home and --json may stand before or after the command."""
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument(
-        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
-    )
-    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    common = home_and_json()
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=EXAMPLES,
@@ -104,17 +100,12 @@ def show(result: dict[str, Any]) -> None:
         print(f"{row['member_id']:>20}  {row['nickname']}{name}  {', '.join(marks)}".rstrip())
 
 
-def main(argv: list[str] | None = None) -> int:
+def main() -> int:
     """See EXAMPLES for the exit status."""
-    use_utf8_output()
-    arguments = build_parser().parse_args(argv)
-    try:
-        home = find_home(getattr(arguments, "home", None))
-        with Database.open(home.database, backups=home.backups) as database:
-            result = run(database, arguments)
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
+    arguments = build_parser().parse_args()
+    home = find_home(getattr(arguments, "home", None))
+    with Database.open(home.database, backups=home.backups) as database:
+        result = run(database, arguments)
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -123,4 +114,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

@@ -10,9 +10,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.output import use_utf8_output
+from scripts.edge import ending_in_a_sentence, home_and_json
 from storage.database import Database
-from storage.errors import MynahError
 from storage.paths import find_home
 from storage.settings import Setting, find, load, parse, to_text
 
@@ -30,11 +29,7 @@ Exit status: 0 done, 2 refused, with what is allowed.
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line. --home and --json may stand before or after the command."""
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument(
-        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
-    )
-    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    common = home_and_json()
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=EXAMPLES,
@@ -87,19 +82,14 @@ def show(result: dict[str, Any]) -> None:
         print(f"{setting.help}\nAllowed: {setting.allowed}.")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main() -> int:
     """See EXAMPLES for the exit status."""
-    use_utf8_output()
-    arguments = build_parser().parse_args(argv)
-    try:
-        if arguments.command == "set":  # before a home is made for it
-            parse(find(arguments.name), arguments.value)
-        home = find_home(getattr(arguments, "home", None))
-        with Database.open(home.database, backups=home.backups) as database:
-            result = run(database, arguments)
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
+    arguments = build_parser().parse_args()
+    if arguments.command == "set":  # before a home is made for it
+        parse(find(arguments.name), arguments.value)
+    home = find_home(getattr(arguments, "home", None))
+    with Database.open(home.database, backups=home.backups) as database:
+        result = run(database, arguments)
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -108,4 +98,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

@@ -25,8 +25,8 @@ SHIPPED = [
         for name in (
             "converter_source",
             "doctor",
+            "edge",
             "environment",
-            "output",
             "pip_failures",
             "pip_progress",
         )

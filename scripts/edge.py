@@ -1,0 +1,58 @@
+"""A script's edge: UTF-8 output, and expected failures as a sentence. Standard library alone."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import sys
+from collections.abc import Callable
+
+from storage.errors import MynahError
+
+
+def use_utf8_output() -> None:
+    """Call first in a script: Windows writes to files and pipes in its code page, without emoji."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # anything else is a test's own
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def ending_in_a_sentence(
+    main: Callable[[], int],
+    *,
+    failed: str = "A file could not be used",
+    stopped: str = "Stopped. What was finished stays; start again to go on.",
+) -> int:
+    """main's exit status; 2 after an expected failure, 130 after Ctrl-C, each with a sentence."""
+    use_utf8_output()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        return main()
+    except MynahError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        remedy = "Check the disk's space and the folder's rights, then start again."
+        print(f"{failed}: {error}. {remedy}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+    return 2
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--home", metavar="DIR", help="the home folder (default: MYNAH_HOME, else here)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def home_and_json() -> argparse.ArgumentParser:
+    """Parent of a parser and its commands: both flags may stand before or after the command."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    add_home(common)
+    add_json(common, "print one JSON object instead of text")
+    return common
