@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+
+
+# A shell that starts the tests in the background leaves SIGINT ignored, for us and all children:
+# what tests Ctrl-C would then wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _in_ci() -> bool:
