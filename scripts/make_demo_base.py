@@ -1,6 +1,6 @@
 """Makes models/demo-base: pretrains the small base on invented communities and converts it to GGUF.
 
-For developers; it takes about three quarters of an hour on one core. Communities, members and
+For developers; it takes about forty minutes on one core. Communities, members and
 voices are other than the sample community's, and so are the seeds: the base has never seen The
 Lantern. What comes out: a float16 Hugging Face folder, its Q4_K_M GGUF, and figures.json, from
 which make_demo_card.py writes the card.
@@ -127,10 +127,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--home", help="not used: the base ships with the program")
     parser.add_argument("--out", default=str(DEMO_BASE_DIR), help="where to write the model")
-    parser.add_argument("--seconds", type=float, default=2600, help="time for pretraining")
+    parser.add_argument("--seconds", type=float, default=2250, help="time for pretraining")
     parser.add_argument("--passes", type=float, default=1, help="most times the corpus is seen")
-    parser.add_argument("--communities", type=int, default=96)
-    parser.add_argument("--messages", type=int, default=4_000, help="messages a community")
+    parser.add_argument("--communities", type=int, default=110)
+    parser.add_argument("--messages", type=int, default=3_000, help="messages a community")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
     return parser.parse_args()
