@@ -30,11 +30,11 @@ class Profile:
 DEMO = Profile(
     name="demo",
     lora_r=16,
-    lora_alpha=32,
+    lora_alpha=64,
     lora_dropout=0.0,
     learning_rate=3e-3,
     epochs=1,
-    batch_size=8,
+    batch_size=4,
     gradient_accumulation=1,
     max_length=256,
     max_tokens=250_000,

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,12 +78,17 @@ class Replies:
     """The same among `texts`."""
 
 
-def losses(home: Home, tuned: Path, *, examples: int) -> Losses:
-    """NLL of both models on up to `examples` replies of each community."""
+def losses(home: Home, tuned: Path, *, examples: int, other_exports: Sequence[Path] = ()) -> Losses:
+    """NLL of both models on up to `examples` replies of each community.
+
+    The other community is an invented one, or what `other_exports` hold.
+    """
     base = base_gguf()
     with VocabularyFile(base) as vocabulary:
         lantern = encoded(lantern_examples(home)[:examples], vocabulary.tokenizer)
-        other = encoded(other_examples(vocabulary.tokenizer)[:examples], vocabulary.tokenizer)
+        other = encoded(
+            other_examples(vocabulary.tokenizer, other_exports)[:examples], vocabulary.tokenizer
+        )
     values = [gguf_nll(file, rows).mean for rows in (lantern, other) for file in (base, tuned)]
     return Losses(*(round(value, 4) for value in values))
 
@@ -127,13 +133,17 @@ def lantern_examples(home: Home) -> list[Example]:
     return list(read_examples(home.datasets / "demo" / FILES[VALIDATION]))
 
 
-def other_examples(tokenizer: Tokenizer) -> list[Example]:
-    """Examples of a community that nobody has trained on, made the same way."""
+def other_examples(tokenizer: Tokenizer, exports: Sequence[Path]) -> list[Example]:
+    """Examples of a community that nobody has trained on, made the same way and thrown away."""
     with tempfile.TemporaryDirectory(prefix="mynah-bench-") as folder:
         home = Home(Path(folder)).ensure()
-        files = write_exports(other_community(OTHER_SEED), home.messages, OTHER_SEED, 4_000)
+        files = list(exports) or write_exports(
+            other_community(OTHER_SEED), home.messages, OTHER_SEED, 4_000
+        )
+        origin = Origin.EXPORT if exports else Origin.SAMPLE
         with Database.open(home.database) as database:
-            import_paths(database, files, origin=Origin.SAMPLE, quarantine=home.quarantine)
+            import_paths(database, files, origin=origin, quarantine=home.quarantine)
+            database.record_declaration("bench_demo", "measured only: nothing is trained on it", 1)
             persona = PersonaText("Mynah", lantern_persona())
             options = DatasetOptions(WindowOptions(max_tokens=256))
             make_dataset(database, home.datasets / "other", tokenizer, persona, options)
@@ -168,6 +178,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--home", help="home folder (default: MYNAH_HOME, else the program's)")
+    parser.add_argument(
+        "--other",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar="PATH",
+        help="exports of the other community (default: an invented one)",
+    )
     parser.add_argument("--examples", type=int, default=300, help="replies a community for NLL")
     parser.add_argument("--replies", type=int, default=500, help="replies to sample")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
@@ -175,7 +193,7 @@ def main() -> int:
     try:
         home = find_home(arguments.home)
         tuned = tuned_gguf(home)
-        nll = losses(home, tuned, examples=arguments.examples)
+        nll = losses(home, tuned, examples=arguments.examples, other_exports=arguments.other)
         replies = sample_replies(home, tuned, count=arguments.replies, settings=Settings())
     except MynahError as error:
         print(error, file=sys.stderr)

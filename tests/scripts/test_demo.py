@@ -91,8 +91,8 @@ def test_without_json_the_last_line_is_the_reply(made: tuple[Path, dict[str, Any
 def test_tuning_brings_the_community_nearer(made: tuple[Path, dict[str, Any]]) -> None:
     home = Home(made[0])
     nll = bench_demo.losses(home, bench_demo.tuned_gguf(home), examples=120)
-    assert nll.tuned_lantern < nll.base_lantern
-    assert nll.tuned_lantern < nll.tuned_other
+    assert nll.tuned_lantern < nll.base_lantern - 0.5
+    assert nll.tuned_other > nll.base_other, "what it learned is The Lantern, not chat as such"
 
 
 @pytest.mark.slow
