@@ -30,7 +30,7 @@ class Profile:
 DEMO = Profile(
     name="demo",
     lora_r=16,
-    lora_alpha=64,
+    lora_alpha=32,
     lora_dropout=0.0,
     learning_rate=3e-3,
     epochs=1,
