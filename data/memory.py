@@ -85,12 +85,7 @@ def may_be_recalled(
     )
 
 
-def recallable_ids(db: Database) -> list[int]:
-    """Ids of all messages that may be recalled, newest first."""
-    return list(_recallable(db))
-
-
-def _recallable(db: Database) -> dict[int, int]:
+def recallable(db: Database) -> dict[int, int]:
     """Message id -> time of the last edit (0: none), newest message first. Never holds all text."""
     members = {member.member_id: member for member in db.members()}
     channels = {channel.channel_id for channel in db.channels() if channel.is_allowed}
@@ -117,7 +112,7 @@ def build_memory(
     what was edited since gets a new one. `should_stop` is asked after each batch of 256.
     """
     started = time.monotonic()
-    wanted = _recallable(db)
+    wanted = recallable(db)
     present = index.ids()
     known_edits = _read_edits(index.folder)
     gone = {i for i in present if i not in wanted or known_edits.get(i, 0) != wanted[i]}

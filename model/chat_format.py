@@ -246,11 +246,6 @@ def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = C
     return draft[: min(found)].strip() if found else draft.strip()
 
 
-def speaks_for_other(draft: str, names: Iterable[str]) -> bool:
-    """Whether some line of the draft begins as a line of one of `names` does."""
-    return cut_to_own_words(draft, names) != draft.strip()
-
-
 def _without_unseen(text: str) -> str:
     """Without format characters: joiners, zero-width spaces, direction marks (category Cf)."""
     if text.isascii():

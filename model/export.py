@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 CONVERTER_VARIABLE = "MYNAH_CONVERTER"
 CONVERTER_SCRIPT = "convert_hf_to_gguf.py"
-CONVERTER_PARTS = (CONVERTER_SCRIPT, "convert_lora_to_gguf.py", "conversion", "gguf-py")
-"""What the launcher takes out of vendor/llama.cpp of the source distribution."""
 
 _FTYPES = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18}
 """llama.h's `enum llama_ftype`, the ones worth offering."""

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from data.memory import recallable_ids
+from data.memory import recallable
 from model.embedder import Embedder, copy_embedder
 from storage.database import Database
 from storage.paths import PROGRAM_DIR, Home
@@ -105,7 +105,7 @@ def run(home: Home, *flags: str) -> tuple[dict[str, Any], str]:
 
 def test_newest_first_then_the_rest_then_nothing(home: Home) -> None:
     with Database.open(home.database) as db:
-        assert recallable_ids(db) == [102, 112, 111, 101]
+        assert list(recallable(db)) == [102, 112, 111, 101]
     first, said = run(home, "--limit", "2")
     assert (first["added"], first["had"], first["left"]) == (2, 0, 2)
     assert "2 to go" in said
