@@ -43,8 +43,8 @@ from model.chat_format import (
 from model.evaluate import gguf_nll
 from model.inference import Engine
 from model.tokenizers import VocabularyFile
+from scripts.edge import ending_in_a_sentence
 from storage.database import Database
-from storage.errors import MynahError
 from storage.model_registry import ModelRegistry, RegistryError
 from storage.paths import DEMO_BASE_DIR, Home, find_home
 from storage.records import Origin
@@ -190,14 +190,10 @@ def main() -> int:
     parser.add_argument("--replies", type=int, default=500, help="replies to sample")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     arguments = parser.parse_args()
-    try:
-        home = find_home(arguments.home)
-        tuned = tuned_gguf(home)
-        nll = losses(home, tuned, examples=arguments.examples, other_exports=arguments.other)
-        replies = sample_replies(home, tuned, count=arguments.replies, settings=Settings())
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
+    home = find_home(arguments.home)
+    tuned = tuned_gguf(home)
+    nll = losses(home, tuned, examples=arguments.examples, other_exports=arguments.other)
+    replies = sample_replies(home, tuned, count=arguments.replies, settings=Settings())
     result = {
         **asdict(nll),
         "sampled": arguments.replies,
@@ -213,4 +209,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))

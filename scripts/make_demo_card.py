@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bot.composition import open_pipeline
 from bot.platforms.local import say_once
 from bot.recall import Recall
+from scripts.edge import ending_in_a_sentence
 from storage.database import Database
-from storage.errors import MynahError
 from storage.model_registry import ModelRegistry, RegistryError
 from storage.paths import DEMO_BASE_DIR, Home, find_home
 from storage.settings import Settings
@@ -65,12 +65,7 @@ chat without memory: *before* is this base, *after* is `{tuned}`, fine-tuned on 
 
 
 def main() -> int:
-    arguments = parse_arguments()
-    try:
-        replies = ask_both(find_home(arguments.home))
-    except MynahError as error:
-        print(error, file=sys.stderr)
-        return 2
+    replies = ask_both(find_home(parse_arguments().home))
     card = DEMO_BASE_DIR / "README.md"
     card.write_text(written(replies), encoding="utf-8")
     print(f"written to {card}", file=sys.stderr)
@@ -159,4 +154,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_a_sentence(main))
