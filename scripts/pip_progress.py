@@ -105,7 +105,7 @@ class Display:
         self._open_line = ""
 
     def line(self, text: str) -> None:
-        self._clear()
+        self.clear()
         print(f"  {clock(self._now() - self._began):>5}  {text}", file=self._out, flush=True)
         self._last_shown = self._now()
 
@@ -120,15 +120,16 @@ class Display:
         text = reader.heartbeat(now - self._doing[1])
         if terminal:
             if text != self._open_line:
-                self._clear()
+                self.clear()
                 print(f"         {text}", end="", file=self._out, flush=True)
                 self._open_line = text
         else:
             self.line(text)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Wipe the heartbeat, so that whoever prints next begins a line of their own."""
         if self._open_line:
-            print("\r\x1b[K", end="", file=self._out)
+            print("\r\x1b[K", end="", file=self._out, flush=True)
             self._open_line = ""
 
 
@@ -159,6 +160,8 @@ def run_pip(
         except KeyboardInterrupt:
             _stop(pip)
             raise
+        finally:
+            display.clear()
     if pip.returncode != 0:
         raise PipError("".join(said))
 

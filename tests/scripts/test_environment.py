@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts import converter_source, environment, pip_failures
 from scripts.environment import LAPTOP, TRAIN, Environment, InstallError
-from scripts.pip_progress import QUIET_ELSEWHERE_S, Display, Reader
+from scripts.pip_progress import QUIET_ELSEWHERE_S, Display, Reader, run_pip
 from tests.scripts.local_packages import write_wheel
 
 pytest_plugins = ["tests.scripts.small_program"]
@@ -254,3 +255,16 @@ def test_silence_is_filled_with_a_heartbeat() -> None:
     assert plain.getvalue().count("still building") == 190 // int(QUIET_ELSEWHERE_S)
     displays[1].line("built llama-cpp-python")
     assert terminal.getvalue().endswith("\r\x1b[K   3:10  built llama-cpp-python\n")
+
+
+def test_what_follows_pip_begins_a_line_of_its_own(tmp_path: Path) -> None:
+    """pip that is silent for a while leaves its heartbeat standing; nothing is glued to it."""
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\ntime.sleep(3)\n")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{slow}"\n')
+    python.chmod(0o755)
+    out = Terminal()
+    run_pip(python, ["install"], tmp_path / "log", Display(out), tmp_path)
+    assert "still" in out.getvalue()
+    assert out.getvalue().endswith("\r\x1b[K")
