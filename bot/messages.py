@@ -15,6 +15,16 @@ from model.chat_format import Note, Turn
 from storage.records import ChannelRecord, MemberRecord, MessageRecord
 
 
+class Rights(Enum):
+    """What an author may ask of the bot, as the platform knows it."""
+
+    MEMBER = "member"
+    MODERATOR = "moderator"
+    """May quiet the bot."""
+    ADMIN = "admin"
+    """May give every order."""
+
+
 @dataclass(frozen=True)
 class IncomingMessage:
     """One message as a platform handed it over, already in our own words."""
@@ -28,6 +38,9 @@ class IncomingMessage:
     """Whether it is a reply to a message of the bot's account."""
     is_playground: bool = False
     """Whether somebody tries the bot out alone: always answered."""
+    rights: Rights = Rights.MEMBER
+    is_backfill: bool = False
+    """Whether it was read back from the history: said while the bot was away."""
 
     @property
     def message_id(self) -> int:
@@ -40,6 +53,47 @@ class IncomingMessage:
     @property
     def text(self) -> str:
         return self.record.content
+
+
+@dataclass(frozen=True)
+class Edited:
+    """Somebody changed a message; as it stands now."""
+
+    record: MessageRecord
+    author: MemberRecord
+    channel: ChannelRecord
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Somebody deleted messages."""
+
+    channel_id: int
+    message_ids: tuple[int, ...]
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Reacted:
+    """One reaction came (`change` 1) or went (-1)."""
+
+    channel_id: int
+    message_id: int
+    emoji: str
+    change: int
+
+
+@dataclass(frozen=True)
+class ReactionsCleared:
+    """All reactions of a message are gone, or all of one emoji."""
+
+    channel_id: int
+    message_id: int
+    emoji: str | None = None
+
+
+Happening = IncomingMessage | Edited | Deleted | Reacted | ReactionsCleared
+"""What a platform tells, in the order in which it happened in each channel."""
 
 
 class ReplyReason(Enum):
@@ -61,6 +115,11 @@ class SilentReason(Enum):
     EXCLUDED = "author excluded"
     NOTHING_SAID = "nothing was said: a notice, a bot command, a bare link, no words at all"
     SEEN = "this message was handled already"
+    STALE = "it was said too long ago"
+    QUIET = "the channel is to be left in peace for a while"
+    SPOKE_SINCE = "not addressed, and the last word in the channel is its own"
+    FLOOD = "answered too often within the last minute"
+    WENT_DOWN = "the bot went down twice over this message"
     NO_CHANCE = "not addressed, and chance said no at the response rate"
 
 

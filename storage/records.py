@@ -95,7 +95,8 @@ class ChannelRecord:
     name: str
     parent_id: int | None = None
     is_allowed: bool = True
-    """Whether the bot reads and answers here (the allow-list)."""
+    """Whether what is said here may be stored live, recalled and learned from. Where on Discord the
+    bot reads and answers at all is the setting `discord_channel_ids`."""
 
 
 def community_name(channels: Iterable[ChannelRecord]) -> str:

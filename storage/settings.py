@@ -16,10 +16,12 @@ from typing import Literal, TypeAlias, cast
 from storage.errors import MynahError
 
 Value: TypeAlias = float | int | bool | str
-Kind = Literal["float", "int", "bool", "str", "choice"]
+Kind = Literal["float", "int", "bool", "str", "choice", "ids"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _NUL = re.compile("\0")
+_ID = re.compile("[0-9]{1,19}")
+_BETWEEN_IDS = re.compile(r"\s*[,;\s]\s*")
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -30,7 +32,7 @@ class SettingError(MynahError):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. `low` and `high` are inclusive; for a str they bound its characters."""
+    """One setting. `low` and `high` are inclusive: characters of a str, numbers of ids."""
 
     name: str
     kind: Kind
@@ -46,6 +48,8 @@ class Setting:
     """True: counts from the next message on. False: counts after a restart of the bot."""
     command: str | None = None
     """The chat command that sets it, such as "!setrate"."""
+    environment: str | None = None
+    """The environment variable that overrides it, and that the home's .env seeds it from."""
 
     @property
     def allowed(self) -> str:
@@ -57,6 +61,8 @@ class Setting:
         if self.kind == "str":
             what = "a text" if self.many_lines else "one line"
             return f"{what} of {self.low:.0f} to {self.high:.0f} characters"
+        if self.kind == "ids":
+            return "an id of digits" if self.high == 1 else "ids of digits, separated by commas"
         what = "a whole number" if self.kind == "int" else "a number"
         unit = f" {self.unit}" if self.unit else ""
         return f"{what} from {_number(self, self.low)} to {_number(self, self.high)}{unit}"
@@ -190,6 +196,89 @@ SETTINGS: tuple[Setting, ...] = (
         unit="messages",
     ),
     Setting(
+        "replies_per_minute_member",
+        "int",
+        20,
+        "How often one member is answered within a minute, at most, however often they ask.",
+        low=1,
+        high=600,
+        unit="replies",
+    ),
+    Setting(
+        "replies_per_minute_channel",
+        "int",
+        60,
+        "How often Mynah speaks in one channel within a minute, at most.",
+        low=1,
+        high=600,
+        unit="replies",
+    ),
+    Setting(
+        "discord_server_id",
+        "ids",
+        "",
+        "The Discord server that Mynah lives on; empty: the only one that it was invited to.",
+        low=0,
+        high=1,
+        live=False,
+        environment="DISCORD_SERVER_ID",
+    ),
+    Setting(
+        "discord_channel_ids",
+        "ids",
+        "",
+        "The channels that Mynah reads and answers in, their threads included; empty: none.",
+        low=0,
+        high=500,
+        environment="DISCORD_CHANNEL_IDS",
+    ),
+    Setting(
+        "admin_user_ids",
+        "ids",
+        "",
+        "Who may give Mynah orders, besides those who may manage the server.",
+        low=0,
+        high=100,
+        environment="ADMIN_USER_IDS",
+    ),
+    Setting(
+        "admin_role_id",
+        "ids",
+        "",
+        "Whoever has this role may give Mynah orders too; empty: no role.",
+        low=0,
+        high=1,
+        environment="ADMIN_ROLE_ID",
+    ),
+    Setting(
+        "model_path",
+        "str",
+        "",
+        "A GGUF file to answer with instead of the deployed model; empty: the deployed one.",
+        low=0,
+        high=1000,
+        live=False,
+        environment="MODEL_PATH",
+    ),
+    Setting(
+        "log_level",
+        "choice",
+        "INFO",
+        "How much is written to the log. No level writes messages' words.",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        environment="LOG_LEVEL",
+    ),
+    Setting(
+        "identifies_a_day",
+        "int",
+        100,
+        "How often Mynah may log in to Discord's gateway within 24 hours. Discord takes the token "
+        "away at 1,000.",
+        low=1,
+        high=900,
+        unit="logins",
+    ),
+    Setting(
         "memory_first_lines",
         "int",
         2000,
@@ -279,6 +368,11 @@ class Settings(Mapping[str, Value]):
         """The value of a str or choice setting."""
         return str(self._typed(name, ("str", "choice")))
 
+    def ids(self, name: str) -> tuple[int, ...]:
+        """The value of an ids setting."""
+        text = str(self._typed(name, ("ids",)))
+        return tuple(int(one) for one in text.split(",")) if text else ()
+
     def _typed(self, name: str, kinds: tuple[Kind, ...]) -> Value:
         if find(name).kind not in kinds:
             raise TypeError(f"{name} is a {find(name).kind} setting, not one of {kinds}")
@@ -308,9 +402,15 @@ def _read(setting: Setting, text: str) -> Value | None:
         return True if lowered in _TRUE else False if lowered in _FALSE else None
     if setting.kind == "choice":
         return text if text in setting.choices else None
+    if setting.kind == "ids":
+        found = (
+            list(dict.fromkeys(_BETWEEN_IDS.split(text.strip(", ")))) if text.strip(", ") else []
+        )
+        good = all(_ID.fullmatch(one) for one in found) and _within(setting, len(found))
+        return ",".join(found) if good else None
     if setting.kind == "str":
         breaks = _NUL if setting.many_lines else _CONTROL
-        whole = text.strip() and not breaks.search(text)
+        whole = (text.strip() or setting.low == 0) and not breaks.search(text)
         return text if whole and _within(setting, len(text)) else None
     try:
         number = int(text) if setting.kind == "int" else float(text)

@@ -43,7 +43,8 @@ class Platform(Protocol):
         """What is recorded as the origin of messages sent here."""
 
     async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
-        """Send one message of at most 2,000 characters. Raises DeliveryError if it is not taken."""
+        """Send one message of at most 2,000 characters; an answer to `reply_to_id` is sent once at
+        most, however often this is called. Raises DeliveryError if it is not taken."""
 
     def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
         """Shows others that a reply is being written, for as long as the context lasts."""
