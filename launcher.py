@@ -21,6 +21,7 @@ Mynah's window is not built yet. What works today, in this folder:
 
   {python} launcher.py --demo      fine-tune a small model on a sample community and chat with it
   {python} launcher.py --demo --import PATH --declare "ground"      the same on your own exports
+  {python} launcher.py --headless  run the bot in this terminal and keep it up; Ctrl-C stops it
   {python} launcher.py --doctor    a report on this computer, to paste into a bug report
   {python} launcher.py --help      all flags
 """
@@ -31,6 +32,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--demo", action="store_true", help="history in, a tuned model out, and a chat with it"
+    )
+    what.add_argument(
+        "--headless", action="store_true", help="keep the bot up in this terminal, without a window"
     )
     what.add_argument("--doctor", action="store_true", help="print a report to paste into a bug")
     parser.add_argument(
@@ -76,11 +80,11 @@ def main(argv: list[str]) -> int:
     if refusal:
         print(refusal, file=sys.stderr)
         return 2
-    if not arguments.demo:
+    if not (arguments.demo or arguments.headless):
         print(WHAT_TO_TYPE.format(python=Path(sys.executable).stem or "python3"), end="")
         return 0
+    files = [environment.LAPTOP] + ([environment.TRAIN] if arguments.demo else [])
     try:
-        files = [environment.LAPTOP, environment.TRAIN]
         python = environment.ensure(environment.Environment(), files)
     except environment.InstallError as failure:
         print(failure, file=sys.stderr)
@@ -88,8 +92,9 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nStopped. What is installed stays; start again to go on.", file=sys.stderr)
         return 130
-    flags = [flag for flag in argv if flag != "--demo"]
-    return become([str(python), str(PROGRAM_DIR / "scripts" / "demo.py"), *flags])
+    flags = [flag for flag in argv if flag not in ("--demo", "--headless")]
+    script = Path("scripts", "demo.py") if arguments.demo else Path("gui", "headless.py")
+    return become([str(python), str(PROGRAM_DIR / script), *flags])
 
 
 def become(command: list[str]) -> int:

@@ -1,13 +1,14 @@
-"""Puts a local pipeline together from what a home holds: settings, engine, memory, platform.
+"""Opens the parts of a pipeline from what a home holds: settings, engine, memory.
 
-The one place where the parts are chosen; everything else is handed what it needs. The Discord
-process will be put together in `bot/main.py` from the same functions. Blocking (a model is loaded):
-call before the event loop runs, or from a worker thread.
+The one place where they are chosen; everything else is handed what it needs. `open_pipeline` is for
+a person at a prompt; the Discord process (`bot/bot.py`) uses the other functions. Blocking (a model
+is loaded): call before the event loop runs, or from a worker thread.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,8 @@ from model.inference import Engine
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import read_manifest
-from storage.paths import Home
+from storage.model_registry import ModelRegistry
+from storage.paths import DEMO_BASE_DIR, Home
 from storage.records import community_name
 from storage.settings import Settings, load
 
@@ -49,13 +51,7 @@ def open_pipeline(
     """
     with ExitStack() as stack:
         settings = settings or stored_settings(database)
-        engine = stack.enter_context(
-            Engine.load(
-                gguf,
-                context_tokens=settings.whole("context_tokens"),
-                threads=settings.whole("threads"),
-            )
-        )
+        engine = stack.enter_context(open_engine(gguf, settings))
         recall = recall or stack.enter_context(open_recall(home, database, settings))
         platform = LocalPlatform(
             server=community_name(database.channels()), label=label, number=number
@@ -69,6 +65,39 @@ def open_pipeline(
             chance=chance,
             transcript_since_ms=platform.started_ms,
         )
+
+
+class NoModelError(MynahError):
+    """There is nothing to answer with."""
+
+
+def model_to_answer_with(home: Home, database: Database, settings: Settings) -> tuple[str, Path]:
+    """Name and file of the model: `model_path`, else the deployed version, else the small base.
+
+    Raises NoModelError where none is there, ModelError where the deployed file is missing.
+    """
+    if chosen := settings.text("model_path").strip():
+        path = home.absolute(os.path.expanduser(chosen))  # noqa: PTH111
+        if not path.is_file():
+            raise NoModelError(
+                f"There is no model at {path}; correct MODEL_PATH (the setting model_path)."
+            )
+        return path.stem, path
+    registry = ModelRegistry(database, home)
+    if (version := registry.deployed()) is not None:
+        return version.version_id, registry.path(version)
+    for base in sorted(DEMO_BASE_DIR.glob("*.gguf")):
+        return DEMO_BASE_DIR.name, base
+    raise NoModelError("There is no model yet; deploy one with scripts/6_manage_models.py.")
+
+
+def open_engine(gguf: Path, settings: Settings) -> Engine:
+    """The engine, loaded; close it at the end. Raises GgufError or LoadError."""
+    return Engine.load(
+        gguf,
+        context_tokens=settings.whole("context_tokens"),
+        threads=settings.whole("threads"),
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 The message is as training shows it (`bot/readable.py`). Relevance, cooldowns and quiet hours will
 be further rules in the same order: what forbids first, then what asks for an answer, then chance.
+Unasked it never speaks twice in a row: not about what was said before its own last message.
 """
 
 from __future__ import annotations
@@ -11,6 +12,15 @@ from dataclasses import dataclass
 
 from bot.messages import IncomingMessage, Reply, ReplyReason, Silent, SilentReason, Verdict
 from storage.records import MessageKind
+
+STALE_S = 15 * 60
+"""Older messages are not answered: the bot was away, or the laptop slept."""
+
+UNASKED_STALE_S = 60
+"""The same for what is not addressed to it."""
+
+MAX_BEGUN = 2
+"""How often a reply may be begun: a message that took the bot down twice is left alone."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,19 @@ class Facts:
     channel_is_allowed: bool = True
     author_is_excluded: bool = False
     is_seen: bool = False
-    """Whether the message stands in the channel's transcript already."""
+    """Whether the message had its verdict already."""
+    is_gone: bool = False
+    """Whether it was deleted meanwhile."""
+    times_begun: int = 0
+    """How often a reply to it was begun without an end."""
+    age_s: float = 0.0
+    """How long ago it was said."""
+    is_quiet: bool = False
+    """Whether somebody asked for silence in the channel."""
+    spoke_since: bool = False
+    """Whether the persona's last message in the channel is newer than this one."""
+    is_flooding: bool = False
+    """Whether author or channel had as many replies within a minute as the settings allow."""
 
 
 def may_read(message: IncomingMessage, facts: Facts) -> bool:
@@ -34,12 +56,16 @@ def may_read(message: IncomingMessage, facts: Facts) -> bool:
 
 def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
     """The verdict. `draw` is uniform in [0, 1): a rate of 0.0 never speaks, one of 1.0 always."""
-    forbidden = _forbids_reading(message, facts)
+    forbidden = _forbids_reading(message, facts) or _forbids_answering(message, facts)
     if forbidden is not None:
         return Silent(forbidden)
     addressed = _addressed(message, facts)
     if addressed is not None:
         return Reply(addressed)
+    if facts.spoke_since:
+        return Silent(SilentReason.SPOKE_SINCE)
+    if facts.age_s > UNASKED_STALE_S:
+        return Silent(SilentReason.STALE)
     rate = f"{facts.response_rate:g}"
     if draw < facts.response_rate:
         return Reply(ReplyReason.CHANCE, rate)
@@ -59,6 +85,22 @@ def _forbids_reading(message: IncomingMessage, facts: Facts) -> SilentReason | N
         return SilentReason.SEEN
     if message.record.kind is MessageKind.SYSTEM or not message.text.strip():
         return SilentReason.NOTHING_SAID
+    return None
+
+
+def _forbids_answering(message: IncomingMessage, facts: Facts) -> SilentReason | None:
+    if message.is_playground:
+        return None
+    if facts.is_gone:
+        return SilentReason.DELETED
+    if facts.times_begun >= MAX_BEGUN:
+        return SilentReason.WENT_DOWN
+    if facts.age_s > STALE_S:
+        return SilentReason.STALE
+    if facts.is_quiet:
+        return SilentReason.QUIET
+    if facts.is_flooding:
+        return SilentReason.FLOOD
     return None
 
 

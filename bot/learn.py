@@ -1,4 +1,4 @@
-"""Learns from a reply that went out: it joins the transcript, the history and the statistics.
+"""Learns from a reply that went out: it joins the transcript and the history.
 
 What the community does with it (reactions, answers, deletions) will become its score here.
 Blocking: call from a worker thread.
@@ -25,19 +25,14 @@ def learn(
     own_id: int,
     own_name: str,
     origin: Origin,
-    reply_tokens: int,
-    full_s: float,
 ) -> Feedback:
-    """Record the reply and what it took: `full_s` seconds from the message's arrival on."""
+    """Record the reply. What it took stands with the verdict (`bot/verdicts.py`)."""
     database.upsert_messages([_record(sent, own_id=own_id, origin=origin)])
     own = Own(sent.text)
     database.append_context(
         sent.channel_id, role_of(own), own_name, sent.text, sent.sent_at_ms, sent.message_id
     )
-    counted = (("reply", 1.0), ("reply_s", full_s), ("reply_tokens", float(reply_tokens)))
-    for name, value in counted:
-        database.add_statistic(name, value, sent.sent_at_ms)
-    return Feedback(sent.message_id, asked.message_id, sent.sent_at_ms, counted)
+    return Feedback(sent.message_id, asked.message_id, sent.sent_at_ms)
 
 
 def _record(sent: SentReply, *, own_id: int, origin: Origin) -> MessageRecord:

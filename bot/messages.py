@@ -115,6 +115,7 @@ class SilentReason(Enum):
     EXCLUDED = "author excluded"
     NOTHING_SAID = "nothing was said: a notice, a bot command, a bare link, no words at all"
     SEEN = "this message was handled already"
+    DELETED = "it was deleted meanwhile"
     STALE = "it was said too long ago"
     QUIET = "the channel is to be left in peace for a while"
     SPOKE_SINCE = "not addressed, and the last word in the channel is its own"
@@ -247,8 +248,6 @@ class Feedback:
     reply_id: int
     asked_id: int
     recorded_at_ms: int
-    counted: tuple[tuple[str, float], ...]
-    """Names and values as they went into the statistics."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +268,8 @@ class Trace:
     sent: SentReply | None = None
     feedback: Feedback | None = None
     model_sha256: str = ""
+    error: str = ""
+    """What went wrong in a stage, for people; nothing was sent then."""
     timings_s: tuple[tuple[str, float], ...] = ()
     """Seconds of each stage, in the order in which they ran."""
 
@@ -286,6 +287,8 @@ class Trace:
                 f"tokens: {self.prompt_tokens} in the prompt, {self.evaluated_tokens} evaluated, "
                 f"{self.reply_tokens} written in {self.attempts} attempt(s)"
             )
+        if self.error:
+            lines.append(f"failed: {self.error}")
         if self.guard is not None:
             lines.append(f"guard: {self.guard}")
         lines.append("seconds: " + ", ".join(f"{name} {s:.3f}" for name, s in self.timings_s))

@@ -1,6 +1,6 @@
 """The live flow, in one place: from a message that comes in to a reply that goes out.
 
-received -> stored -> read along -> decided -> recalled -> composed -> generated -> guarded ->
+received -> stored -> decided -> read along -> recalled -> composed -> generated -> guarded ->
 delivered -> learned from. Each stage is a file beside this one; here stands only their order. All
 methods are called from the event loop's thread; the database and the memory are asked in worker
 threads, and the engine computes in its own.
@@ -13,7 +13,8 @@ import logging
 import random
 import time
 from collections import deque
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.compose import compose
@@ -32,15 +33,21 @@ from bot.messages import (
     Prompt,
     Reply,
     SentReply,
+    Silent,
+    SilentReason,
     Trace,
 )
-from bot.platforms.platform import Platform
+from bot.platforms.platform import Platform, wall_clock_ms
 from bot.read_along import Transcripts
 from bot.recall import Recall
+from bot.recent import Recent
 from bot.store import Known, names_of_others, store
 from bot.transcript import Line
+from bot.verdicts import BEGUN, SENDING, SENT, row_of
 from model.chat_format import Own, Said, persona_text
 from model.inference import Engine, EngineError
+from storage.errors import MynahError
+from storage.records import VerdictRow
 from storage.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +59,11 @@ ATTEMPTS = 2
 """How often a draft is tried before silence: guard gives one new try, with another seed."""
 
 KEPT_TRACES = 100
+
+SOMETHING_WRONG = "something went wrong inside; the log says what"
+
+Ended = tuple[Trace, "Exception | None"]
+"""How a message was handled, and what went wrong."""
 
 
 class Pipeline:
@@ -67,22 +79,25 @@ class Pipeline:
         settings: Settings,
         chance: random.Random | None = None,
         transcript_since_ms: int = 0,
+        now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Everything is handed in; nothing is closed here.
 
         `chance` draws verdicts and seeds. Lines of a transcript older than `transcript_since_ms`
-        are not read back: a new conversation begins empty. Times of day are the platform's.
+        are not read back: a new conversation begins empty. `now_ms` tells how old a message is.
         """
         self.settings = settings
         """Replace it to change live settings; it counts from the next message on."""
         self.traces: deque[Trace] = deque(maxlen=KEPT_TRACES)
-        """How the last messages were handled, oldest first."""
+        """How the last messages were handled, oldest first; also those that failed."""
         self.platform = platform
         self.engine = engine
+        self.recent = Recent(database, now_ms)
+        self.transcripts = Transcripts(database, since_ms=transcript_since_ms)
         self._database = database
         self._recall = recall
         self._chance = chance or random.Random()
-        self._transcripts = Transcripts(database, since_ms=transcript_since_ms)
+        self._now_ms = now_ms
         self._turns: dict[int, asyncio.Lock] = {}
 
     async def handle(self, message: IncomingMessage) -> Trace:
@@ -92,90 +107,199 @@ class Pipeline:
         or raises in a stage after the first, it is stored. Raises MynahError for what can be
         expected: a full disk, a platform that does not take the reply.
         """
-        watch = _Stopwatch()
-        storing = asyncio.create_task(self._store(message))
-        async with self._turns.setdefault(message.channel_id, asyncio.Lock()):
-            known = await storing
-            watch.lap("stored")
-            trace = await self._handle(known, watch)
-        self.traces.append(trace)
+        storing = asyncio.create_task(self.store([message]))
+        async with self.turn(message.channel_id):
+            [(trace, error)] = await self._one_after_another(await storing)
+        if error is not None:
+            raise error
         return trace
 
-    async def _handle(self, known: Known, watch: _Stopwatch) -> Trace:
-        message = known.message
-        facts = await self._facts(known)
-        await self._read_along(message, facts)
-        watch.lap("read along")
-        verdict = decide(message, facts, self._chance.random())
-        watch.lap("decided")
-        trace = Trace(message.message_id, message.channel_id, verdict)
-        if isinstance(verdict, Reply):
-            async with self.platform.typing(message.channel_id):
-                trace = await self._reply(message, trace, watch)
-        return replace(trace, timings_s=watch.laps)
-
-    async def _reply(self, message: IncomingMessage, trace: Trace, watch: _Stopwatch) -> Trace:
-        memories = await self._remember(message)
-        watch.lap("recalled")
-        prompt = await self._compose(message)
-        watch.lap("composed")
-        trace = replace(
-            trace,
-            notes=memories.notes,
-            found_by=memories.found_by,
-            prompt_tokens=prompt.tokens,
-            model_sha256=await self._model_sha256(),
-        )
-        for seed in self._seeds():
-            draft = await generate(self.engine, prompt, self.settings, seed)
-            watch.lap("generated")
-            checked = await asyncio.to_thread(self._guard, draft, message, prompt)
-            watch.lap("guarded")
-            trace = _with_draft(trace, draft, checked)
-            if isinstance(checked, Allowed):
-                sent = await deliver(self.platform, message, checked)
-                watch.lap("delivered")
-                feedback = await self._learn(sent, message, trace, watch)
-                watch.lap("learned from")
-                return replace(trace, sent=sent, feedback=feedback)
-        return trace
-
-    async def _store(self, message: IncomingMessage) -> Known:
+    async def store(self, messages: Sequence[IncomingMessage]) -> list[Known]:
+        """Store messages of any channels, in one transaction. Raises DatabaseError."""
         return await asyncio.to_thread(
             store,
             self._database,
-            message,
+            messages,
             own_id=self.platform.own_id,
             persona_name=self._persona_name,
         )
 
+    async def take_turns(self, channel_id: int, known: Sequence[Known]) -> list[Trace]:
+        """Take stored messages of one channel through the other stages, in their order.
+
+        What goes wrong with one message stands in its trace and in the log; the next one follows.
+        """
+        async with self.turn(channel_id):
+            return [trace for trace, _ in await self._one_after_another(known)]
+
+    def turn(self, channel_id: int) -> asyncio.Lock:
+        """Held while somebody works on the channel's transcript: one at a time."""
+        return self._turns.setdefault(channel_id, asyncio.Lock())
+
+    async def _one_after_another(self, known: Sequence[Known]) -> list[Ended]:
+        """Silent messages wait to be written down together, until one is answered or the end."""
+        ended: list[Ended] = []
+        silent: list[_Judged] = []
+        for one in known:
+            judged = await self._judge(one)
+            silent.append(judged)
+            if isinstance(judged.trace.verdict, Reply):
+                await self._write_down(silent)
+                silent = []
+                ended.append(await self._answer(judged))
+            else:
+                ended.append((judged.trace, None))
+            if judged.is_own:
+                await self._find_again(judged.message)
+        await self._write_down(silent)
+        self.traces.extend(trace for trace, _ in ended)
+        return ended
+
+    async def _judge(self, known: Known) -> _Judged:
+        message, watch = known.message, _Stopwatch(known.arrived_s)
+        watch.lap("stored")
+        facts = await self._facts(known)
+        verdict = decide(message, facts, self._chance.random())
+        if not facts.is_seen:
+            self.recent.judged(message.channel_id, message.message_id)
+        watch.lap("decided")
+        trace = Trace(message.message_id, message.channel_id, verdict, timings_s=watch.laps)
+        return _Judged(message, facts, trace, watch)
+
     async def _facts(self, known: Known) -> Facts:
-        message = known.message
-        is_seen = known.channel_is_allowed and (await self._transcripts.of(message.channel_id)).has(
-            message.message_id
-        )
+        message, recent = known.message, self.recent
+        channel_id, author_id = message.channel_id, message.record.author_id
+        begun = await recent.times_begun(channel_id, message.message_id)
+        by_member = self.settings.whole("replies_per_minute_member")
+        by_channel = self.settings.whole("replies_per_minute_channel")
         return Facts(
             own_id=self.platform.own_id,
             persona_name=self._persona_name,
             response_rate=self.settings.number("response_rate"),
             channel_is_allowed=known.channel_is_allowed,
             author_is_excluded=known.author_is_excluded,
-            is_seen=is_seen,
+            is_seen=begun is None,
+            is_gone=recent.is_gone(message.message_id),
+            times_begun=begun or 0,
+            age_s=(self._now_ms() - message.record.created_at_ms) / 1000,
+            is_quiet=await recent.is_quiet(channel_id),
+            spoke_since=recent.spoke_since(channel_id, message.message_id),
+            is_flooding=recent.answers_within_a_minute(author_id) >= by_member
+            or recent.answers_within_a_minute(channel_id) >= by_channel,
         )
 
-    async def _read_along(self, message: IncomingMessage, facts: Facts) -> None:
-        """Append what was said to the channel's transcript, once, where it may be read at all."""
-        if not may_read(message, facts):
+    async def _write_down(self, judged: Sequence[_Judged]) -> None:
+        """Append what was said to the channel's transcript, once, where it may be read at all; and
+        keep the verdicts."""
+        if not judged:
             return
-        line = Line(Said(message.author.nickname, message.text), message.message_id)
-        await self._transcripts.append(message.channel_id, [line], message.record.created_at_ms)
+        channel_id = judged[0].message.channel_id
+        there = await self.transcripts.of(channel_id)
+        lines = [
+            Line(Said(m.author.nickname, m.text), m.message_id, m.record.created_at_ms)
+            for m in (one.message for one in judged if may_read(one.message, one.facts))
+            if not there.has(m.message_id)
+        ]
+        await self.transcripts.append(channel_id, lines)
+        await self._keep(
+            [
+                row_of(one.trace, self._now_ms(), outcome=BEGUN, attempts=one.facts.times_begun + 1)
+                if isinstance(one.trace.verdict, Reply)
+                else row_of(one.trace, self._now_ms())
+                for one in judged
+                if not (one.facts.is_seen or one.is_own or one.message.is_playground)
+            ]
+        )
+        for one in judged:
+            one.watch.lap("read along")
+
+    async def _answer(self, judged: _Judged) -> Ended:
+        """Reply to a message; whatever goes wrong stands in its trace, its row and the log."""
+        message, trace = judged.message, judged.trace
+        error: Exception | None = None
+        try:
+            async with self.platform.typing(message.channel_id):
+                trace = await self._reply(judged)
+        except MynahError as caught:
+            log.warning("Message %d is not answered. %s", message.message_id, caught)
+            error = caught
+        except Exception as caught:
+            # The edge of a message: the others of its channel must still get their turn.
+            log.exception("Message %d is not answered", message.message_id)
+            error = caught
+        if error is not None:
+            said = str(error) if isinstance(error, MynahError) else SOMETHING_WRONG
+            trace = replace(trace, error=said, timings_s=judged.watch.laps)
+        await self._keep_one(judged, row_of(trace, self._now_ms(), attempts=judged.attempts))
+        return trace, error
+
+    async def _reply(self, judged: _Judged) -> Trace:
+        message, watch, engine = judged.message, judged.watch, self.engine
+        memories = await self._remember(message)
+        watch.lap("recalled")
+        prompt = await self._compose(message)
+        watch.lap("composed")
+        trace = replace(
+            judged.trace,
+            notes=memories.notes,
+            found_by=memories.found_by,
+            prompt_tokens=prompt.tokens,
+            model_sha256=await self._model_sha256(),
+        )
+        for seed in self._seeds():
+            draft = await generate(engine, prompt, self.settings, seed)
+            watch.lap("generated")
+            checked = await asyncio.to_thread(self._guard, draft, message, prompt)
+            watch.lap("guarded")
+            trace = replace(_with_draft(trace, draft, checked), timings_s=watch.laps)
+            if self.recent.is_gone(message.message_id):
+                return replace(trace, verdict=Silent(SilentReason.DELETED))
+            if isinstance(checked, Allowed):
+                sent, feedback = await self._send(judged, checked, trace)
+                return replace(trace, sent=sent, feedback=feedback, timings_s=watch.laps)
+        return trace
+
+    async def _send(
+        self, judged: _Judged, allowed: Allowed, trace: Trace
+    ) -> tuple[SentReply, Feedback]:
+        """Deliver, at most once: that it is about to be sent is on the disk before it is."""
+        message, watch = judged.message, judged.watch
+        row = row_of(trace, self._now_ms(), outcome=SENDING, attempts=judged.attempts)
+        await self._keep_one(judged, row)
+        sent = await deliver(self.platform, message, allowed)
+        self.recent.answered(message.channel_id, message.record.author_id, sent.message_id)
+        watch.lap("delivered")
+        feedback = await self._learn(sent, message)
+        watch.lap("learned from")
+        return sent, feedback
+
+    async def _find_again(self, own: IncomingMessage) -> None:
+        """An own reply comes back from the platform: where the bot went down before it was learned
+        from, that is made up for."""
+        asked_id = own.record.reply_to_id
+        if asked_id is None or (await self.transcripts.of(own.channel_id)).has(own.message_id):
+            return
+        row = await asyncio.to_thread(self._database.verdict, asked_id)
+        if row is None or row.outcome != SENDING:
+            return  # an order's answer, which is none of the persona's words
+        line = Line(Own(own.text), own.message_id, own.record.created_at_ms)
+        await self.transcripts.append(own.channel_id, [line])
+        await self._keep([replace(row, outcome=SENT, reply_id=own.message_id)])
+
+    async def _keep_one(self, judged: _Judged, row: VerdictRow) -> None:
+        if not judged.message.is_playground:
+            await self._keep([row])
+
+    async def _keep(self, rows: Sequence[VerdictRow]) -> None:
+        if rows:
+            await asyncio.to_thread(self._database.record_verdicts, rows)
 
     async def _remember(self, message: IncomingMessage) -> Memories:
         """Recall, and put the notes into the transcript before the message they were found for."""
         limit = self.settings.whole("recall_notes")
         if not self.settings.switch("recall_enabled") or limit == 0:
             return Memories()
-        transcript = await self._transcripts.of(message.channel_id)
+        transcript = await self.transcripts.of(message.channel_id)
         # The engine's worker owns llama.cpp, for decoding and for embedding.
         vector = await self.engine.run(self._recall.embed, message.text)
         memories = await asyncio.to_thread(
@@ -186,8 +310,9 @@ class Pipeline:
             in_view=transcript.message_ids,
             said=[turn.text for turn in transcript.turns],
         )
-        notes = [Line(memory.note, memory.message_id) for memory in memories.items]
-        await self._transcripts.recall(message.channel_id, notes, message.record.created_at_ms)
+        at_ms = message.record.created_at_ms
+        notes = [Line(memory.note, memory.message_id, at_ms) for memory in memories.items]
+        await self.transcripts.recall(message.channel_id, notes)
         return memories
 
     async def _compose(self, message: IncomingMessage) -> Prompt:
@@ -200,12 +325,12 @@ class Pipeline:
                 name=self._persona_name,
                 server=message.channel.guild_name,
             ),
-            (await self._transcripts.of(message.channel_id)).turns,
+            (await self.transcripts.of(message.channel_id)).turns,
             engine.tokenizer,
             context_tokens=min(settings.whole("context_tokens"), engine.context_tokens),
             max_reply_tokens=settings.whole("max_reply_tokens"),
         )
-        await self._transcripts.drop_oldest(message.channel_id, prompt.dropped)
+        await self.transcripts.drop_oldest(message.channel_id, prompt.dropped)
         return prompt
 
     def _guard(self, draft: Draft, message: IncomingMessage, prompt: Prompt) -> GuardVerdict:
@@ -218,10 +343,9 @@ class Pipeline:
             persona_name=self._persona_name,
         )
 
-    async def _learn(
-        self, sent: SentReply, message: IncomingMessage, trace: Trace, watch: _Stopwatch
-    ) -> Feedback:
-        await self._transcripts.mirror(sent.channel_id, Line(Own(sent.text), sent.message_id))
+    async def _learn(self, sent: SentReply, message: IncomingMessage) -> Feedback:
+        own = Line(Own(sent.text), sent.message_id, sent.sent_at_ms)
+        await self.transcripts.mirror(sent.channel_id, own)
         return await asyncio.to_thread(
             learn,
             self._database,
@@ -230,8 +354,6 @@ class Pipeline:
             own_id=self.platform.own_id,
             own_name=self._persona_name,
             origin=self.platform.origin,
-            reply_tokens=trace.reply_tokens,
-            full_s=watch.total_s,
         )
 
     async def _model_sha256(self) -> str:
@@ -263,11 +385,29 @@ def _with_draft(trace: Trace, draft: Draft, checked: GuardVerdict) -> Trace:
     )
 
 
-class _Stopwatch:
-    """Seconds between laps; a stage that runs twice gets their sum."""
+@dataclass(frozen=True)
+class _Judged:
+    """A message and its verdict, on its way through the stages."""
 
-    def __init__(self) -> None:
-        self._began_s = self._last_s = time.perf_counter()
+    message: IncomingMessage
+    facts: Facts
+    trace: Trace
+    watch: _Stopwatch
+
+    @property
+    def is_own(self) -> bool:
+        return self.trace.verdict == Silent(SilentReason.OWN)
+
+    @property
+    def attempts(self) -> int:
+        return self.facts.times_begun + 1
+
+
+class _Stopwatch:
+    """Seconds between laps, the first from `began_s` on; a stage that runs twice gets their sum."""
+
+    def __init__(self, began_s: float) -> None:
+        self._last_s = began_s
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
@@ -278,7 +418,3 @@ class _Stopwatch:
     @property
     def laps(self) -> tuple[tuple[str, float], ...]:
         return tuple(self._laps.items())
-
-    @property
-    def total_s(self) -> float:
-        return time.perf_counter() - self._began_s

@@ -5,11 +5,14 @@ Blocking: call from a worker thread.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.messages import IncomingMessage
 from bot.readable import readable
+from storage.records import ChannelRecord
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -23,27 +26,52 @@ class Known:
     """Its text is `readable`; the stored one stays as it was said."""
     channel_is_allowed: bool
     author_is_excluded: bool
+    arrived_s: float = 0.0
+    """When it came in, by `time.perf_counter`."""
+    stored_s: float = 0.0
+    """How long storing took, the wait for others of its batch included."""
 
 
-def store(database: Database, message: IncomingMessage, *, own_id: int, persona_name: str) -> Known:
-    """Store channel, author and message; a second time changes nothing.
+def store(
+    database: Database, messages: Sequence[IncomingMessage], *, own_id: int, persona_name: str
+) -> list[Known]:
+    """Store channels, authors and messages in one transaction; a second time changes nothing.
 
     What is said in a channel that is not on the allow-list is not stored. Exclusion and allow-list
     are the database's, never what the platform says.
     """
-    database.upsert_channels([message.channel])
-    database.upsert_members([message.author])
-    channel = database.channel(message.channel_id)
-    author = database.member(message.author.member_id)
-    is_allowed = channel is not None and channel.is_allowed
-    if is_allowed:
-        database.upsert_messages([message.record])
-    text = readable(database, message.text, {own_id: persona_name})
-    return Known(
-        message=replace(message, record=replace(message.record, content=text)),
-        channel_is_allowed=is_allowed,
-        author_is_excluded=author is not None and author.is_excluded,
+    began_s = time.perf_counter()
+    channels = {m.channel_id: m.channel for m in messages}
+    authors = {m.author.member_id: m.author for m in messages}
+    closed = {key for key in channels if not _is_allowed(database, channels[key])}
+    database.store_messages(
+        list(channels.values()),
+        list(authors.values()),
+        [m.record for m in messages if m.channel_id not in closed],
     )
+    excluded = {key for key in authors if (a := database.member(key)) and a.is_excluded}
+    return [
+        Known(
+            message=_as_shown(database, message, {own_id: persona_name}),
+            channel_is_allowed=message.channel_id not in closed,
+            author_is_excluded=message.author.member_id in excluded,
+            arrived_s=began_s,
+            stored_s=time.perf_counter() - began_s,
+        )
+        for message in messages
+    ]
+
+
+def _is_allowed(database: Database, channel: ChannelRecord) -> bool:
+    known = database.channel(channel.channel_id)
+    return channel.is_allowed if known is None else known.is_allowed
+
+
+def _as_shown(
+    database: Database, message: IncomingMessage, nicknames: Mapping[int, str]
+) -> IncomingMessage:
+    text = readable(database, message.text, nicknames)
+    return replace(message, record=replace(message.record, content=text))
 
 
 def names_of_others(database: Database, *, own_id: int) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ so that a restarted bot goes on where it was. Frozen values; any thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from model.chat_format import Note, Own, Said, Turn
 
@@ -17,10 +17,11 @@ MAX_LINES = 1_000
 
 @dataclass(frozen=True)
 class Line:
-    """One turn and the id of its message (None for a note)."""
+    """One turn, its message's id (for a note: the recalled one's), and when it was said."""
 
     turn: Turn
     message_id: int | None = None
+    at_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,27 @@ class Transcript:
     def recalled(self, notes: Iterable[Line]) -> Transcript:
         """With notes for the newest line: they stand before it, as in a training example."""
         return Transcript((*self.lines[:-1], *notes, *self.lines[-1:]))
+
+    def replaced(self, message_id: int, text: str) -> Transcript:
+        """With another text for a message's line; a message that is not here changes nothing."""
+        return Transcript(
+            tuple(
+                replace(line, turn=replace(line.turn, text=text))
+                if line.message_id == message_id and not isinstance(line.turn, Note)
+                else line
+                for line in self.lines
+            )
+        )
+
+    def without(self, message_ids: Collection[int]) -> Transcript:
+        """Without the lines and notes of these messages."""
+        return Transcript(tuple(x for x in self.lines if x.message_id not in message_ids))
+
+    @property
+    def last_own_id(self) -> int:
+        """The message id of the persona's last line; 0 where it said nothing."""
+        own = (line.message_id for line in reversed(self.lines) if isinstance(line.turn, Own))
+        return next(own, None) or 0
 
     def without_oldest(self, count: int) -> Transcript:
         """Without its `count` oldest lines."""

@@ -17,6 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.edge import ending_in_a_sentence, home_and_json
+from scripts.running_bot import tell_running_bot
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -31,7 +32,7 @@ examples:
   python scripts/6_manage_models.py rollback        the previously deployed version answers again
   python scripts/6_manage_models.py verify          every version's file against its SHA-256
 
-A running bot uses the newly deployed model from its next start on.
+A running bot is restarted with the newly deployed model.
 Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it could not be done.
 """
 
@@ -122,6 +123,8 @@ def main() -> int:
     with Database.open(home.database, backups=home.backups) as db:
         registry = ModelRegistry(db, home)
         result = run(registry, arguments.command, getattr(arguments, "version_id", None))
+    if "deployed" in result:
+        tell_running_bot(home, "restart", "The running bot restarts with it.")
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

@@ -11,6 +11,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.edge import ending_in_a_sentence, home_and_json
+from scripts.running_bot import tell_running_bot
 from storage.database import Database
 from storage.paths import find_home
 from storage.settings import Setting, find, load, parse, to_text
@@ -22,7 +23,7 @@ examples:
   python scripts/manage_settings.py set temperature 0.5
   python scripts/manage_settings.py reset temperature     the default again
 
-A chat that is running reads its settings at its next start.
+A running bot is told at once; a chat in a terminal reads its settings at its next start.
 Exit status: 0 done, 2 refused, with what is allowed.
 """
 
@@ -90,6 +91,10 @@ def main() -> int:
     home = find_home(getattr(arguments, "home", None))
     with Database.open(home.database, backups=home.backups) as database:
         result = run(database, arguments)
+    if arguments.command in ("set", "reset"):
+        live = find(arguments.name).live
+        counts = "counts from its next message on" if live else "counts after its next restart"
+        tell_running_bot(home, "reload", f"The running bot was told: this {counts}.")
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

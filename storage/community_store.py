@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Connection, Row, Table, select, update
 
 from storage.connections import Connections, DatabaseError
-from storage.message_store import UpsertCount, upsert_rows
 from storage.records import ChannelRecord, Declaration, MemberRecord
 from storage.schema import channels, declarations, members
+from storage.upserting import UpsertCount, upsert_rows
 
 CONSENTS = ("unset", "opted_in", "opted_out")
 
@@ -30,6 +31,7 @@ _UPSERT_CHANNEL = """
     WHERE guild_id <> excluded.guild_id OR guild_name <> excluded.guild_name
        OR name <> excluded.name OR parent_id IS NOT excluded.parent_id
 """
+_SELECT_CHANNEL = select(*(channels.c[field.name] for field in fields(ChannelRecord)))
 
 
 class CommunityStore(Connections):
@@ -37,12 +39,9 @@ class CommunityStore(Connections):
 
     def upsert_members(self, records: Iterable[MemberRecord]) -> UpsertCount:
         """Store names. A known member's exclusion and consent are never touched."""
-        rows = [
-            (m.member_id, m.name, m.nickname, int(m.is_bot), int(m.is_excluded), m.consent)
-            for m in records
-        ]
+        given = list(records)
         with self.writing() as connection:
-            return upsert_rows(connection, "members", "member_id", _UPSERT_MEMBER, rows)[0]
+            return write_members(connection, given)
 
     def members(self) -> list[MemberRecord]:
         """All members, by id."""
@@ -77,24 +76,21 @@ class CommunityStore(Connections):
 
     def upsert_channels(self, records: Iterable[ChannelRecord]) -> UpsertCount:
         """Store names and places. A known channel's place on the allow-list is never touched."""
-        rows = [
-            (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
-            for c in records
-        ]
+        given = list(records)
         with self.writing() as connection:
-            return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
+            return write_channels(connection, given)
 
     def channels(self) -> list[ChannelRecord]:
         """All channels, by id."""
         with self.reading() as connection:
             return [
                 _channel(row)
-                for row in connection.execute(select(channels).order_by(channels.c.channel_id))
+                for row in connection.execute(_SELECT_CHANNEL.order_by(channels.c.channel_id))
             ]
 
     def channel(self, channel_id: int) -> ChannelRecord | None:
         """One channel; None where there is none of that id."""
-        query = select(channels).where(channels.c.channel_id == channel_id)
+        query = _SELECT_CHANNEL.where(channels.c.channel_id == channel_id)
         with self.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _channel(row)
@@ -105,6 +101,19 @@ class CommunityStore(Connections):
         Raises DatabaseError for an unknown one.
         """
         self._set(channels, channel_id, "channel", is_allowed=int(is_allowed))
+
+    def set_quiet(self, channel_id: int, until_ms: int) -> None:
+        """Leave a channel in peace until then; 0 takes that back.
+
+        Raises DatabaseError for an unknown one.
+        """
+        self._set(channels, channel_id, "channel", quiet_until_ms=until_ms)
+
+    def quiet_until(self, channel_id: int) -> int:
+        """Until when (ms) a channel is left in peace; 0 where it is not, or not known."""
+        query = select(channels.c.quiet_until_ms).where(channels.c.channel_id == channel_id)
+        with self.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def record_declaration(self, who: str, ground: str, at_ms: int) -> Declaration:
         """Keep somebody's ground for training on content from Discord's API.
@@ -132,6 +141,24 @@ class CommunityStore(Connections):
             result = connection.execute(update(table).where(column == key).values(**values))
             if result.rowcount == 0:
                 raise DatabaseError(f"There is no {what} with the id {key} in {self.path.name}.")
+
+
+def write_members(connection: Connection, records: Iterable[MemberRecord]) -> UpsertCount:
+    """`upsert_members` within the caller's transaction."""
+    rows = [
+        (m.member_id, m.name, m.nickname, int(m.is_bot), int(m.is_excluded), m.consent)
+        for m in records
+    ]
+    return upsert_rows(connection, "members", "member_id", _UPSERT_MEMBER, rows)[0]
+
+
+def write_channels(connection: Connection, records: Iterable[ChannelRecord]) -> UpsertCount:
+    """`upsert_channels` within the caller's transaction."""
+    rows = [
+        (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
+        for c in records
+    ]
+    return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
 
 
 def _member(row: Row[Any]) -> MemberRecord:

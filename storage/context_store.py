@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from storage import settings
 from storage.connections import Connections
-from storage.schema import config, conversation_context, statistics
+from storage.schema import config, conversation_context, messages, statistics
+
+KEPT_LINES = 800
+"""What `append_context_lines` keeps of a channel: twice what a restarted bot reads back."""
+
+_LINE_AT = """
+    SELECT line_id FROM conversation_context WHERE channel_id = ?
+    ORDER BY line_id DESC LIMIT 1 OFFSET ?
+"""
+_CUT = "DELETE FROM conversation_context WHERE channel_id = ? AND line_id <= ?"
+
+_DROP = """
+    DELETE FROM conversation_context WHERE message_id IN (SELECT value FROM json_each(?))
+"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,24 @@ class ContextStore(Connections):
         with self.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
+    def count_statistics_since(self, name: str, at_ms: int) -> int:
+        """How many values a statistic has from `at_ms` on."""
+        query = select(func.count()).select_from(statistics)
+        query = query.where(statistics.c.name == name, statistics.c.at_ms >= at_ms)
+        with self.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def trim_statistics(self, before_ms: int) -> int:
+        """Drop what was measured before that time; returns how many values went.
+
+        A name with a colon in it is a mark, such as `env_seeded:DISCORD_SERVER_ID`, and stays.
+        """
+        stale = statistics.delete().where(
+            statistics.c.at_ms < before_ms, ~statistics.c.name.contains(":")
+        )
+        with self.writing() as connection:
+            return int(connection.execute(stale).rowcount)
+
     def append_context(
         self,
         channel_id: int,
@@ -81,6 +114,42 @@ class ContextStore(Connections):
         with self.writing() as connection:
             connection.execute(conversation_context.insert().values(**vars(line)))
 
+    def append_context_lines(self, lines: Sequence[ContextLine], *, keep: int = KEPT_LINES) -> None:
+        """Add lines at the ends of their channels' transcripts, all in one transaction.
+
+        A transcript that has grown to more than 1.25 x `keep` lines is cut to its last `keep`.
+        """
+        if not lines:
+            return
+        with self.writing() as connection:
+            connection.execute(conversation_context.insert(), [vars(line) for line in lines])
+            for channel_id in dict.fromkeys(line.channel_id for line in lines):
+                _trim(connection, channel_id, keep)
+
+    def replace_context(self, message_id: int, text: str) -> int:
+        """A message was edited: its line in the transcript says this now; returns how many do.
+
+        Notes that were recalled from it stay as the model was shown them.
+        """
+        lines = conversation_context
+        is_it = (lines.c.message_id == message_id) & (lines.c.role != "note")
+        with self.writing() as connection:
+            return int(connection.execute(update(lines).where(is_it).values(text=text)).rowcount)
+
+    def drop_context_of_author(self, author_id: int) -> set[int]:
+        """Take all that somebody said, and notes recalled from it, out of the transcripts.
+
+        Returns the ids of their messages that stood there.
+        """
+        lines = conversation_context
+        query = select(lines.c.message_id).distinct()
+        query = query.join(messages, messages.c.message_id == lines.c.message_id)
+        query = query.where(messages.c.author_id == author_id)
+        with self.writing() as connection:
+            ids = set(connection.execute(query).scalars())
+            connection.exec_driver_sql(_DROP, (json.dumps(sorted(ids)),))
+        return ids
+
     def context(self, channel_id: int, limit: int) -> list[ContextLine]:
         """The last lines of a channel's transcript, oldest first."""
         lines = conversation_context
@@ -90,13 +159,13 @@ class ContextStore(Connections):
         with self.reading() as connection:
             return [ContextLine(*row) for row in connection.execute(query)][::-1]
 
-    def trim_context(self, channel_id: int, keep: int) -> int:
-        """Drop all but the last `keep` lines of a channel's transcript; returns how many went."""
-        lines = conversation_context
-        newest = select(lines.c.line_id).where(lines.c.channel_id == channel_id)
-        newest = newest.order_by(lines.c.line_id.desc()).limit(max(keep, 0))
-        stale = lines.delete().where(
-            lines.c.channel_id == channel_id, lines.c.line_id.not_in(newest)
-        )
-        with self.writing() as connection:
-            return int(connection.execute(stale).rowcount)
+
+def _trim(connection: Connection, channel_id: int, keep: int) -> None:
+    """Cut to `keep` lines where there are more than 1.25 times as many; so that is not done often.
+
+    Both look-ups stay in an index.
+    """
+    too_many = connection.exec_driver_sql(_LINE_AT, (channel_id, keep + keep // 4)).scalar()
+    if too_many is not None:
+        last = connection.exec_driver_sql(_LINE_AT, (channel_id, keep)).scalar()
+        connection.exec_driver_sql(_CUT, (channel_id, last))

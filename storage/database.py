@@ -4,9 +4,10 @@
         db.upsert_messages(records)
 
 Where what lies: message_store.py, community_store.py (members, channels, declarations),
-context_store.py (settings, statistics, transcript), model_store.py; connections.py has the pragmas,
-migrating.py the migrations, schema.py the tables. Any thread may call; every function is one short
-transaction or several.
+live_store.py (what just happened: a batch of messages, reactions), verdict_store.py (verdicts,
+cursors, their summary), context_store.py (settings, statistics, transcript), model_store.py;
+connections.py has the pragmas, migrating.py the migrations, schema.py the tables. Any thread may
+call; every function is one short transaction or several.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from types import TracebackType
 from storage.community_store import CommunityStore
 from storage.connections import DatabaseBusyError, DatabaseError
 from storage.context_store import ContextLine, ContextStore
-from storage.message_store import MessageStore, UpsertCount
+from storage.live_store import LiveStore
+from storage.message_store import MessageStore
 from storage.migrating import migrate
 from storage.model_store import ModelStore
+from storage.upserting import UpsertCount
+from storage.verdict_store import VerdictStore
 
 __all__ = ["ContextLine", "Database", "DatabaseBusyError", "DatabaseError", "UpsertCount"]
 
 
-class Database(MessageStore, CommunityStore, ContextStore, ModelStore):
+class Database(MessageStore, CommunityStore, LiveStore, VerdictStore, ContextStore, ModelStore):
     """One open database file. Make it with `open`, end it with `close` or a with block."""
 
     @classmethod

@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
 
-from storage.connections import Connections, DatabaseError
+from storage.connections import Connections
 from storage.records import MessageKind, MessageRecord, Origin, Reaction
 from storage.schema import conversation_context, messages
+from storage.upserting import UpsertCount, upsert_rows
 
 BATCH_ROWS = 5_000
 """Rows written in one transaction, and at most held in memory: 0.1 s of the write lock."""
@@ -56,25 +56,6 @@ _RECALLABLE = f"""
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True)
-class UpsertCount:
-    """What an upsert did to the rows handed in: `new + changed + unchanged` is their number."""
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-    def __add__(self, other: UpsertCount) -> UpsertCount:
-        return UpsertCount(
-            self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged
-        )
-
-    @property
-    def total(self) -> int:
-        """All rows handed in."""
-        return self.new + self.changed + self.unchanged
-
-
 class MessageStore(Connections):
     """Messages.
 
@@ -90,14 +71,14 @@ class MessageStore(Connections):
         iterator = iter(records)
         count = UpsertCount()
         while batch := list(islice(iterator, BATCH_ROWS)):
-            rows = [_to_row(record) for record in batch]
             with self.writing() as connection:
-                count += _upsert(connection, rows)
+                count += write_messages(connection, batch)
         return count
 
     def mark_deleted(self, message_ids: Iterable[int], at_ms: int) -> int:
         """Somebody deleted these: their words go, here and from the persona's transcript.
 
+        Verdicts on them stay: those hold no words.
         Returns how many were not deleted before. The rows stay, so that no import brings them back.
         Forgetting a person will need more, and belongs beside this: remove the rows, then
         `Database.scrub()`, then rewrite what was derived from them (vectors, exports, backups).
@@ -219,12 +200,13 @@ class MessageStore(Connections):
             return [_to_record(row) for row in connection.execute(query)]
 
 
-def _upsert(connection: Connection, rows: list[tuple[Any, ...]]) -> UpsertCount:
-    """Write rows and index the new ones.
+def write_messages(connection: Connection, records: Iterable[MessageRecord]) -> UpsertCount:
+    """Write messages and index the new ones, within the caller's transaction.
 
     Of a repeated id each row gets a round of its own: the update trigger takes the old words out of
     the index, so they must be in it.
     """
+    rows = [_to_row(record) for record in records]
     count = UpsertCount()
     while rows:
         first = {row[0]: row for row in reversed(rows)}
@@ -234,42 +216,6 @@ def _upsert(connection: Connection, rows: list[tuple[Any, ...]]) -> UpsertCount:
         connection.exec_driver_sql(_INDEX_NEW, (json.dumps(sorted(new_ids)),))
         count, rows = count + done, rest
     return count
-
-
-def upsert_rows(
-    connection: Connection, table: str, key: str, statement: str, rows: Sequence[tuple[Any, ...]]
-) -> tuple[UpsertCount, set[int]]:
-    """Run an upsert whose first column is the key; count truly what it did, and say what was new.
-
-    SQLite counts a row whose DO UPDATE ... WHERE was false as not written (triggers' writes never
-    count), and executemany sums that up; which of them are new is asked beforehand.
-    """
-    if not rows:
-        return UpsertCount(), set()
-    keys = {row[0] for row in rows}
-    known = connection.exec_driver_sql(
-        f"SELECT {key} FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(keys)),),
-    ).scalars()
-    new = keys.difference(known)
-    try:
-        with connection.begin_nested():  # so that a row in the middle leaves no rows before it
-            written = connection.exec_driver_sql(statement, list(rows)).rowcount
-    except UnicodeEncodeError:
-        rows = [tuple(_whole_characters(value) for value in row) for row in rows]
-        written = connection.exec_driver_sql(statement, rows).rowcount
-    except OverflowError as error:
-        raise DatabaseError(_too_large(table, rows)) from error
-    return UpsertCount(len(new), written - len(new), len(rows) - written), new
-
-
-def _whole_characters(value: Any) -> Any:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _too_large(table: str, rows: Sequence[tuple[Any, ...]]) -> str:
-    bad = next(r for r in rows if any(isinstance(v, int) and abs(v) >= 2**63 for v in r))
-    return f"Row {bad[0]} of {table} has a number beyond 63 bits; no id or time is that large."
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:

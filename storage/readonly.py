@@ -15,6 +15,7 @@ from typing import Any
 
 from storage.errors import MynahError
 from storage.records import ModelVersion
+from storage.statistics import Summary, summarise
 
 _FIELDS = tuple(field.name for field in fields(ModelVersion))
 _TIMEOUT_S = 2.0
@@ -63,13 +64,18 @@ def counts(path: Path) -> Counts:
     return Counts(*rows[0]) if rows else Counts()
 
 
-def _query(path: Path, query: str) -> list[tuple[Any, ...]]:
+def summary(path: Path, since_ms: int, now_ms: int) -> Summary:
+    """What the bot did from `since_ms` until `now_ms`; all 0 where nothing is stored."""
+    return summarise(lambda sql, values: _query(path, sql, values), since_ms, now_ms)
+
+
+def _query(path: Path, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if not path.is_file():
         return []
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=_TIMEOUT_S)) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
         if "no such table" in str(error) or "no such column" in str(error):
             return []

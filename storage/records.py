@@ -1,5 +1,5 @@
 """The records that the rest of Mynah passes around: messages, members, channels, declarations,
-model versions.
+verdicts, model versions.
 
 Frozen values, standard library alone. Times are milliseconds since 1970 in UTC and end in `_ms`;
 ids are Discord snowflakes as plain integers.
@@ -120,6 +120,32 @@ class Declaration:
     declared_at_ms: int
     who: str
     ground: str
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """What was decided about one message and what became of it: ids and figures, never words."""
+
+    message_id: int
+    channel_id: int
+    at_ms: int
+    verdict: str
+    """reply, silent or order."""
+    reason: str
+    detail: str = ""
+    """More about the reason; never anything that the message says."""
+    outcome: str = ""
+    """Empty (nothing to do), begun, sending, sent, refused or failed."""
+    attempts: int = 0
+    """How often answering it was begun."""
+    reply_id: int | None = None
+    recalled: int = 0
+    """How many memory notes were shown to the model."""
+    prompt_tokens: int = 0
+    evaluated_tokens: int = 0
+    reply_tokens: int = 0
+    total_s: float = 0.0
+    """Seconds from the message's arrival to the end of its handling."""
 
 
 @dataclass(frozen=True)

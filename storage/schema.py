@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text, text
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in storage/migrations/versions; compared before Alembic is imported."""
 
 metadata = MetaData()
@@ -51,6 +51,7 @@ channels = Table(
     Column("name", Text, nullable=False),
     Column("parent_id", Integer),
     Column("is_allowed", Integer, nullable=False, server_default=text("1")),
+    Column("quiet_until_ms", Integer, nullable=False, server_default=text("0")),
 )
 
 messages = Table(
@@ -124,3 +125,36 @@ declarations = Table(
     Column("who", Text, nullable=False),
     Column("ground", Text, nullable=False),
 )
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("channel_id", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+)
+"""How far a channel was read: `live` by the bot, `fetch` by the fetcher; `at_ms`: when it moved."""
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("message_id", Integer, primary_key=True, autoincrement=False),
+    Column("channel_id", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+    Column("outcome", Text, nullable=False, server_default=text("''")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("reply_id", Integer),
+    Column("recalled", Integer, nullable=False, server_default=text("0")),
+    Column("prompt_tokens", Integer, nullable=False, server_default=text("0")),
+    Column("evaluated_tokens", Integer, nullable=False, server_default=text("0")),
+    Column("reply_tokens", Integer, nullable=False, server_default=text("0")),
+    Column("total_s", Float, nullable=False, server_default=text("0")),
+    Index("verdicts_by_time", "at_ms", "verdict", "outcome", "total_s"),
+    Index("verdicts_by_channel", "channel_id", "message_id"),
+)
+"""Why each message was answered or not; never a word of it. `verdicts_by_time` covers what a
+summary counts: at a million rows it need not touch the table."""

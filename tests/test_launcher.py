@@ -26,6 +26,7 @@ def test_without_flags_it_says_what_to_type() -> None:
     done = start(ROOT)
     assert done.returncode == 0
     assert "launcher.py --demo" in done.stdout
+    assert "launcher.py --headless" in done.stdout
     assert "launcher.py --doctor" in done.stdout
 
 
@@ -45,6 +46,8 @@ def test_it_needs_the_standard_library_alone() -> None:
     [
         (["--say", "hi"], "go with --demo"),
         (["--demo", "--doctor"], "not allowed with"),
+        (["--headless", "--demo"], "not allowed with"),
+        (["--headless", "--say", "hi"], "go with --demo"),
         (["--dem"], "unrecognized"),
         (["--demo", "--json"], "--json goes with --say"),
         (["--demo", "--import", "no/such/file.json"], "no/such/file.json does not exist"),
@@ -72,6 +75,18 @@ def test_demo_installs_and_hands_on_flags_input_and_exit_status(
     assert "the environment is ready" in done.stderr
     again = start(installed, "--demo", given="\n")
     assert (again.stdout, again.stderr, again.returncode) == ("demo \n", "", 7)
+
+
+def test_headless_installs_what_a_laptop_needs_and_hands_on(program: Path, tmp_path: Path) -> None:
+    (program / "gui").mkdir()
+    code = "import sys; print('headless', *sys.argv[1:], sys.flags.utf8_mode); sys.exit(2)"
+    (program / "gui" / "headless.py").write_text(code)
+    (program / "requirements-train.txt").write_text("not-there-at-all==1.0\n")
+    done = start(program, "--headless", "--home", str(tmp_path / "home"))
+    assert (done.stdout, done.returncode) == (f"headless --home {tmp_path / 'home'} 1\n", 2)
+    assert "the environment is ready" in done.stderr
+    again = start(program, "--headless")
+    assert (again.stdout, again.stderr) == ("headless 1\n", "")
 
 
 def test_the_demo_and_what_it_starts_speak_utf8(installed: Path) -> None:

@@ -18,6 +18,16 @@ class DeliveryError(MynahError):
     """A platform did not take a message."""
 
 
+class LoginsUsedUpError(MynahError):
+    """No login is left for now: logging in too often costs the token."""
+
+    def __init__(self, allowed: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"Mynah logged in to Discord {allowed} times within a day and waits with the next one."
+        )
+        self.retry_after_s = max(retry_after_s, 1.0)
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What a platform says about a message that it took."""

@@ -1,4 +1,5 @@
-"""Shows an import's progress on a terminal: one line, rewritten; elsewhere a line now and then."""
+"""Shows the progress of long work on a terminal: one line, rewritten; elsewhere a line now and
+then."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ ELSEWHERE_EVERY_S = 10.0
 
 
 class ProgressLine:
-    """Give `show` to `import_paths` and call `end` when it is over. One thread."""
+    """Give `show` to `import_paths`, or `write` what you will, and call `end` when it is over.
+
+    One thread.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -22,12 +26,15 @@ class ProgressLine:
         self._length = 0
 
     def show(self, progress: ImportProgress) -> None:
-        """Write how far it is, unless it was told a moment ago."""
+        """Write how far an import is, unless it was told a moment ago."""
+        self.write(described(progress))
+
+    def write(self, text: str) -> None:
+        """Write this in place of what stands there, unless that was written a moment ago."""
         now = time.monotonic()
         if now - self._shown < (ON_TERMINAL_EVERY_S if self._rewrites else ELSEWHERE_EVERY_S):
             return
         self._shown = now
-        text = described(progress)
         if self._rewrites:
             text = text[: shutil.get_terminal_size().columns - 1]
             self._out.write("\r" + text.ljust(self._length))

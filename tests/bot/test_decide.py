@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.decide import Facts, decide, may_read
@@ -43,6 +45,33 @@ OWN = MemberRecord(OWN_ID, "mynah", "Mynah", is_bot=True)
             Facts(OWN_ID, "Mynah", 1.0, author_is_excluded=True),
             0.0,
             Silent(SilentReason.EXCLUDED),
+        ),
+        *(
+            (incoming("Mynah?", mentions=True), facts, 0.0, Silent(why))
+            for facts, why in [
+                (replace(FACTS, is_seen=True), SilentReason.SEEN),
+                (replace(FACTS, is_gone=True), SilentReason.DELETED),
+                (replace(FACTS, times_begun=2), SilentReason.WENT_DOWN),
+                (replace(FACTS, age_s=15 * 60 + 1.0), SilentReason.STALE),
+                (replace(FACTS, is_quiet=True), SilentReason.QUIET),
+                (replace(FACTS, is_flooding=True), SilentReason.FLOOD),
+            ]
+        ),
+        *(
+            (incoming("Mynah?", mentions=True), facts, 0.9, Reply(ReplyReason.MENTIONED))
+            for facts in [
+                replace(FACTS, times_begun=1),
+                replace(FACTS, age_s=15 * 60.0),
+                replace(FACTS, spoke_since=True),
+            ]
+        ),
+        (incoming("hi"), replace(FACTS, spoke_since=True), 0.0, Silent(SilentReason.SPOKE_SINCE)),
+        (incoming("hi"), replace(FACTS, age_s=61.0), 0.0, Silent(SilentReason.STALE)),
+        (
+            incoming("hi", playground=True),
+            replace(FACTS, age_s=1e6, is_flooding=True, is_quiet=True),
+            0.9,
+            Reply(ReplyReason.PLAYGROUND),
         ),
     ],
 )

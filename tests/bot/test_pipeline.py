@@ -30,7 +30,7 @@ from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine, Ventrilo
 from tests.bot.scene import BOB, CELLAR, OWN_ID, ROBOT, SHY, START_MS, TAVERN, incoming
 
 STAGES = (
-    "stored, read along, decided, recalled, composed, generated, guarded, delivered, learned from"
+    "stored, decided, read along, recalled, composed, generated, guarded, delivered, learned from"
 )
 
 
@@ -83,6 +83,7 @@ def make(
         platform=room or Room(),
         settings=Settings(values),
         chance=random.Random(1),
+        now_ms=lambda: START_MS + 1_250_000,
     )
 
 
@@ -113,7 +114,12 @@ async def test_an_asked_message_goes_through_every_stage(
     assert (own.author_id, own.reply_to_id, own.content) == (OWN_ID, 900, trace.sent.text)
     rows = [(row.role, row.name, row.message_id) for row in database.context(500, 10)]
     assert rows == [("said", "mira", 900), ("note", "", 1), ("own", "Mynah", own.message_id)]
-    assert len(database.statistics_since("reply_s", 0)) == 1
+    row = database.verdict(900)
+    assert row is not None
+    assert (row.verdict, row.outcome, row.reply_id) == ("reply", "sent", own.message_id)
+    assert (row.prompt_tokens, row.recalled) == (trace.prompt_tokens, 1)
+    assert row.total_s == pytest.approx(trace.total_s, abs=0.2)
+    assert database.cursor("live", TAVERN.channel_id) == 900
     assert trace.feedback is not None
     assert trace.feedback.reply_id == own.message_id
 
@@ -123,10 +129,10 @@ async def test_silence_costs_no_generation_but_is_read_along(
 ) -> None:
     room = Room()
     pipeline = make(database, engine, room)
-    first = await pipeline.handle(incoming("anyone about?", message_id=901, author=BOB))
+    first = await pipeline.handle(incoming("anyone about?", message_id=1201, author=BOB))
     assert first.verdict == Silent(SilentReason.NO_CHANCE, "0")
     assert (room.sent, room.typed, first.attempts, first.sent) == ([], 0, 0, None)
-    second = await pipeline.handle(incoming("Mynah?", message_id=902))
+    second = await pipeline.handle(incoming("Mynah?", message_id=1202))
     assert second.sent is not None
     turns = [(row.role, row.text) for row in database.context(500, 10)]
     assert turns[:2] == [("said", "anyone about?"), ("said", "Mynah?")]
@@ -259,11 +265,12 @@ async def test_a_mention_of_the_bot_reads_as_the_persona_s_name(
 
 async def test_the_stored_transcript_stays_small(database: Database) -> None:
     transcripts = Transcripts(database)
-    for number in range(2 * LOADED_LINES + 5):
-        await transcripts.append(500, [Line(Said("mira", "hi"), 10_000 + number)], START_MS)
-    rows = database.context(500, 10 * LOADED_LINES)
-    assert len(rows) == 2 * LOADED_LINES
-    assert rows[-1].message_id == 10_000 + 2 * LOADED_LINES + 4
+    for number in range(30):
+        lines = [Line(Said("mira", "hi"), 10_000 + 50 * number + i) for i in range(50)]
+        await transcripts.append(500, lines)
+    rows = database.context(500, 10_000)
+    assert LOADED_LINES < len(rows) <= 1_000
+    assert rows[-1].message_id == 10_000 + 30 * 50 - 1
 
 
 async def test_many_members_cost_a_message_that_is_not_answered_nothing(
@@ -304,7 +311,7 @@ async def test_a_restarted_pipeline_goes_on_with_its_transcript(
     trace = await make(database, engine).handle(incoming("Mynah, a dungeon?", message_id=960))
     assert trace.sent is not None
     again = make(database, engine)
-    transcript = await again._transcripts.of(TAVERN.channel_id)
+    transcript = await again.transcripts.of(TAVERN.channel_id)
     assert transcript.turns == (
         Note('mira on 3 May 2025: "never again a dungeon before nine"'),
         Said("mira", "Mynah, a dungeon?"),
@@ -321,7 +328,7 @@ async def test_a_long_channel_is_halved_and_still_answered(
     trace = await pipeline.handle(incoming("Mynah?", message_id=1100))
     assert trace.sent is not None
     assert trace.prompt_tokens <= 512 - 50
-    assert len((await pipeline._transcripts.of(TAVERN.channel_id)).lines) < 61
+    assert len((await pipeline.transcripts.of(TAVERN.channel_id)).lines) < 61
 
 
 async def test_the_event_loop_is_free_while_a_reply_is_generated(

@@ -64,10 +64,17 @@ def test_import_prints_a_summary_and_json_last(tmp_path: Path) -> None:
     assert result["channels"][0]["name"] == "general"
 
 
+def test_files_and_channels_are_two_ways(tmp_path: Path) -> None:
+    done = run("--import", tmp_path, "--channels", "812345678901234567", "--home", tmp_path)
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Fetching from Discord itself comes with the bot"),
+        ([], "No channel is named"),
+        (["--channels", "general"], "discord_channel_ids is"),
         (["--import", "/nowhere/a.json"], "/nowhere/a.json does not exist"),
     ],
 )
@@ -130,7 +137,7 @@ def test_an_import_that_is_ended_loses_nothing_and_is_completed_by_another(
     assert acknowledged <= kept < 16_000
     if ending is signal.SIGINT:
         assert process.returncode == 130
-        assert "What was imported up to here stays" in errors
+        assert "What was stored up to here stays" in errors
         assert "Traceback" not in errors
     done = run("--import", source, "--home", home.root, "--json")
     result = json.loads(done.stdout.splitlines()[-1])

@@ -101,6 +101,20 @@ def test_channels_keep_the_allow_list(db: Database) -> None:
         db.set_allowed(12, True)
 
 
+def test_a_channel_is_quiet_until_then_and_keeps_that(db: Database) -> None:
+    general = ChannelRecord(10, 1, "The Lantern", "general")
+    db.upsert_channels([general])
+    assert (db.quiet_until(10), db.quiet_until(99)) == (0, 0)
+    db.set_quiet(10, START_MS)
+    db.upsert_channels([ChannelRecord(10, 1, "The Lantern", "renamed")])
+    assert db.quiet_until(10) == START_MS
+    assert db.channel(10) == ChannelRecord(10, 1, "The Lantern", "renamed")
+    db.set_quiet(10, 0)
+    assert db.quiet_until(10) == 0
+    with pytest.raises(DatabaseError, match="no channel with the id 99"):
+        db.set_quiet(99, START_MS)
+
+
 def test_declarations_are_kept(db: Database) -> None:
     first = db.record_declaration(" ada ", "written permission of 3 May", START_MS)
     assert (first.who, first.ground) == ("ada", "written permission of 3 May")
@@ -134,16 +148,63 @@ def test_statistics_by_name_and_time(db: Database) -> None:
     ]
 
 
-def test_the_transcript_is_kept_in_order_and_trimmed(db: Database) -> None:
-    lines = [ContextLine(1, "said", "Mira", f"line {i}", START_MS + i, i) for i in range(9)]
-    lines.append(ContextLine(1, "own", "Mynah", "mine", START_MS + 9))
-    for line in lines:
-        db.append_context(**vars(line))
-    db.append_context(2, "note", "", "elsewhere", START_MS)
+def test_statistics_are_counted_and_trimmed_but_marks_stay(db: Database) -> None:
+    for offset in range(5):
+        db.add_statistic("identify", 1.0, START_MS + offset)
+        db.add_statistic("up_s", 60.0, START_MS + offset)
+    db.add_statistic("env_seeded:DISCORD_SERVER_ID", 1.0, 1)
+    assert db.count_statistics_since("identify", START_MS + 1) == 4
+    assert db.count_statistics_since("error", 0) == 0
+    assert db.trim_statistics(START_MS + 3) == 6
+    assert [at for at, _ in db.statistics_since("up_s", 0)] == [START_MS + 3, START_MS + 4]
+    assert db.count_statistics_since("env_seeded:DISCORD_SERVER_ID", 0) == 1
+
+
+def said(message_id: int | None, text: str, channel_id: int = 1, role: str = "said") -> ContextLine:
+    return ContextLine(channel_id, role, "Mira", text, START_MS, message_id)
+
+
+def test_the_transcript_is_kept_in_order(db: Database) -> None:
+    lines = [said(i, f"line {i}") for i in range(9)] + [said(None, "mine", role="own")]
+    elsewhere = said(3, "elsewhere", channel_id=2)
+    db.append_context_lines([])
+    db.append_context_lines(lines[:4])
+    db.append_context_lines([lines[4], elsewhere, *lines[5:]])
     assert db.context(1, 3) == lines[-3:]
-    assert db.trim_context(1, 4) == 6
-    assert db.context(1, 100) == lines[-4:]
+    assert db.context(1, 100) == lines
+    assert db.context(2, 100) == [elsewhere]
+
+
+def test_a_transcript_is_cut_once_it_is_a_quarter_too_long(db: Database) -> None:
+    db.append_context_lines([said(1, "elsewhere", channel_id=2)])
+    lengths = []
+    for i in range(30):
+        db.append_context_lines([said(i, f"line {i}")], keep=8)
+        lengths.append(len(db.context(1, 100)))
+    assert lengths[:12] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 8, 9]
+    assert max(lengths) == 10
+    assert [line.text for line in db.context(1, 4)] == [f"line {i}" for i in range(26, 30)]
+    db.append_context_lines([said(i, "at once") for i in range(100, 150)], keep=8)
+    assert len(db.context(1, 100)) == 8
     assert len(db.context(2, 100)) == 1
+
+
+def test_an_edit_changes_the_line_and_leaves_notes_and_others(db: Database) -> None:
+    note = said(1, "mira said: fixd", role="note")
+    db.append_context_lines([said(1, "fixd"), said(2, "other"), note])
+    assert db.replace_context(1, "fixed") == 1
+    assert db.replace_context(99, "nowhere") == 0
+    assert [line.text for line in db.context(1, 9)] == ["fixed", "other", "mira said: fixd"]
+
+
+def test_what_somebody_said_leaves_all_transcripts(db: Database) -> None:
+    db.upsert_messages([message(i, author_id=7 + i % 2) for i in range(1, 5)])
+    lines = [said(i, f"line {i}", channel_id=1 + i % 3) for i in range(1, 5)]
+    db.append_context_lines([*lines, said(1, "eight said", role="note"), said(None, "mine")])
+    assert db.drop_context_of_author(8) == {1, 3}
+    assert db.drop_context_of_author(8) == set()
+    left = [line.text for channel in (1, 2, 3) for line in db.context(channel, 9)]
+    assert sorted(left) == ["line 2", "line 4", "mine"]
 
 
 def test_the_database_itself_allows_one_deployed_model(db: Database) -> None:

@@ -1,4 +1,4 @@
-"""Migrations from a blank, the oldest and a half-migrated file; backups; two processes at once."""
+"""Migrations from a blank, older and half-migrated files; backups; two processes at once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from alembic.script import ScriptDirectory
 from storage.database import Database, DatabaseError
 from storage.migrating import MIGRATIONS_DIR, back_up
 from storage.paths import PROGRAM_DIR
-from storage.records import MessageKind, Reaction
+from storage.records import MessageKind, Reaction, VerdictRow
 from storage.schema import HEAD, metadata
 from tests.storage.rows import message
 
-OLDEST = Path(__file__).parent / "fixtures" / "revision_0001.sql"
+FIXTURES = Path(__file__).parent / "fixtures"
+OLDER = ("0001", "0002")
 
-# A process that dies in the middle of a migration: the table of 0002 is made, nothing committed.
+# A process that dies in the middle of a migration: a table is made, nothing committed.
 DIE_IN_MIGRATION = """
 import os, sys
 from pathlib import Path
@@ -34,9 +35,9 @@ from storage.database import Database
 
 @event.listens_for(Engine, "after_cursor_execute")
 def die(connection, cursor, statement, parameters, context, executemany):
-    if "ADD COLUMN status_at_ms" in statement:
+    if f"ADD COLUMN {sys.argv[3]}" in statement:
         names = {row[0] for row in cursor.execute("SELECT name FROM sqlite_master")}
-        print("declarations" in names, flush=True)
+        print(sys.argv[4] in names, flush=True)
         os._exit(137)
 
 Database.open(Path(sys.argv[1]), backups=Path(sys.argv[2]))
@@ -53,13 +54,23 @@ with Database.open(Path(sys.argv[1]), backups=Path(sys.argv[2])) as db:
 """
 
 
-@pytest.fixture
-def oldest(tmp_path: Path) -> Path:
-    path = tmp_path / "database" / "mynah.db"
+LAST_STEP = ("quiet_until_ms", "verdicts")
+"""The column that the newest revision adds last, and a table that it has made by then."""
+
+
+def made(revision: str, folder: Path) -> Path:
+    """A file as that revision left it."""
+    path = folder / "database" / "mynah.db"
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLDEST.read_text(encoding="utf-8"))
+        script = FIXTURES / f"revision_{revision}.sql"
+        connection.executescript(script.read_text(encoding="utf-8"))
     return path
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Path:
+    return made(OLDER[0], tmp_path)
 
 
 def revision(path: Path) -> str:
@@ -74,7 +85,7 @@ def schema(path: Path) -> set[tuple[str, str]]:
         return {(name, " ".join(sql.split())) for name, sql in rows}
 
 
-def start(code: str, *arguments: Path) -> subprocess.Popen[str]:
+def start(code: str, *arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=PROGRAM_DIR,
@@ -86,7 +97,7 @@ def start(code: str, *arguments: Path) -> subprocess.Popen[str]:
     )
 
 
-def check_rows_of_the_oldest(db: Database) -> None:
+def check_old_rows(db: Database) -> None:
     first, second, gone = db.messages(include_deleted=True)
     assert (first.content, first.reactions) == ("anyone up for the raid?", (Reaction("🔥", 2),))
     assert (second.kind, second.reply_to_id) == (MessageKind.REPLY, 1001)
@@ -129,14 +140,25 @@ def test_an_empty_file_counts_as_blank(tmp_path: Path) -> None:
     assert revision(tmp_path / "mynah.db") == HEAD
 
 
-def test_the_oldest_file_is_migrated_whole(tmp_path: Path, oldest: Path) -> None:
-    with Database.open(oldest, backups=tmp_path / "backups") as db:
-        check_rows_of_the_oldest(db)
+@pytest.mark.parametrize("old", OLDER)
+def test_an_older_file_is_migrated_whole(tmp_path: Path, old: str) -> None:
+    path = made(old, tmp_path)
+    with Database.open(path, backups=tmp_path / "backups") as db:
+        check_old_rows(db)
+        assert [d.who for d in db.declarations()] == ([] if old == "0001" else ["ada"])
         db.record_declaration("ada", "permission", 1)
         db.set_model_status("lantern-1", "deployed", 1_700_000_000_000)
         assert db.roll_back_model(1_700_000_000_001).version_id == "demo-base"
+        assert db.quiet_until(100) == 0
+        db.record_verdicts([VerdictRow(1001, 100, 1, "silent", "chance said no")])
+        assert db.cursor("live", 100) == 1001
     Database.open(tmp_path / "new.db").close()
-    assert schema(oldest) == schema(tmp_path / "new.db")
+    assert schema(path) == schema(tmp_path / "new.db")
+
+
+def test_there_is_a_file_of_each_older_revision() -> None:
+    numbers = sorted(p.name[:4] for p in (MIGRATIONS_DIR / "versions").glob("[0-9]*.py"))
+    assert tuple(numbers) == (*OLDER, HEAD)
 
 
 def test_the_backup_before_a_migration_is_the_old_file_whole(tmp_path: Path, oldest: Path) -> None:
@@ -145,7 +167,7 @@ def test_the_backup_before_a_migration_is_the_old_file_whole(tmp_path: Path, old
     assert backup.name.endswith(f"-before-{HEAD}.db")
     assert revision(backup) == "0001"
     with Database.open(backup, backups=tmp_path / "other") as db:  # and it can be opened again
-        check_rows_of_the_oldest(db)
+        check_old_rows(db)
 
 
 def test_an_up_to_date_file_is_left_alone(tmp_path: Path) -> None:
@@ -162,23 +184,28 @@ def test_an_up_to_date_file_is_left_alone(tmp_path: Path) -> None:
     assert out.strip() == "False", err
 
 
+@pytest.mark.parametrize(
+    ("old", "column", "table"),
+    [("0001", "status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0002", *LAST_STEP)],
+)
 def test_a_process_that_dies_in_mid_migration_leaves_the_old_file_whole(
-    tmp_path: Path, oldest: Path
+    tmp_path: Path, old: str, column: str, table: str
 ) -> None:
-    before = schema(oldest)
-    process = start(DIE_IN_MIGRATION, oldest, tmp_path / "backups")
+    path = made(old, tmp_path)
+    before = schema(path)
+    process = start(DIE_IN_MIGRATION, path, tmp_path / "backups", column, table)
     out, err = process.communicate(timeout=30)
     assert (out.strip(), process.returncode) == ("True", 137), err  # it was in the middle
-    assert revision(oldest) == "0001"
-    assert schema(oldest) == before
-    with Database.open(oldest, backups=tmp_path / "backups") as db:
-        check_rows_of_the_oldest(db)
-    assert revision(oldest) == HEAD
+    assert revision(path) == old
+    assert schema(path) == before
+    with Database.open(path, backups=tmp_path / "backups") as db:
+        check_old_rows(db)
+    assert revision(path) == HEAD
 
 
 def test_a_process_that_dies_while_making_a_blank_file_is_made_up_for(tmp_path: Path) -> None:
     path = tmp_path / "mynah.db"
-    process = start(DIE_IN_MIGRATION, path, tmp_path / "backups")
+    process = start(DIE_IN_MIGRATION, path, tmp_path / "backups", *LAST_STEP)
     process.communicate(timeout=30)
     assert process.returncode == 137
     with Database.open(path) as db:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from storage.database import Database
 from storage.paths import PROGRAM_DIR
-from storage.readonly import Counts, StorageUnreadableError, counts, deployed_model, read_config
-from storage.records import ChannelRecord, MemberRecord
+from storage.readonly import (
+    Counts,
+    StorageUnreadableError,
+    counts,
+    deployed_model,
+    read_config,
+    summary,
+)
+from storage.records import ChannelRecord, MemberRecord, VerdictRow
+from storage.statistics import Summary
 from tests.storage.rows import START_MS, message, version
 
 
@@ -21,6 +31,7 @@ def test_a_missing_or_empty_file_answers_nothing(tmp_path: Path) -> None:
         assert read_config(path) == {}
         assert deployed_model(path) is None
         assert counts(path) == Counts()
+        assert summary(path, 0, 1000) == Summary()
     assert [p.name for p in tmp_path.iterdir()] == ["empty.db"]
     assert (tmp_path / "empty.db").stat().st_size == 0
 
@@ -36,14 +47,29 @@ def test_reads_beside_a_bot_and_without_one(tmp_path: Path, still_open: bool) ->
     db.upsert_channels([ChannelRecord(1, 1, "g", "c")])
     db.add_model_version(version("a", parents=("x", "y")))
     db.set_model_status("a", "deployed", START_MS)
+    db.record_verdicts([VerdictRow(1, 1, START_MS, "reply", "", outcome="sent", total_s=2.5)])
+    db.add_statistic("up_s", 30, START_MS)
+    expected = db.summary(START_MS, START_MS + 60_000)
     if not still_open:
         db.close()
+    assert summary(path, START_MS, START_MS + 60_000) == expected
+    assert (expected.answered, expected.p50_s, expected.uptime_share) == (1, 2.5, 0.5)
     assert read_config(path) == {"temperature": "0.5"}
     assert counts(path) == Counts(2, 1, 1, START_MS + 1000, START_MS + 2000)
     found = deployed_model(path)
     assert found is not None
     assert (found.version_id, found.parents, found.status) == ("a", ("x", "y"), "deployed")
     db.close()
+
+
+def test_a_file_of_an_older_revision_has_no_verdicts(tmp_path: Path) -> None:
+    path = tmp_path / "mynah.db"
+    script = Path(__file__).parent / "fixtures" / "revision_0002.sql"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script.read_text(encoding="utf-8"))
+        connection.execute("INSERT INTO statistics VALUES (9, 'error', 1, 5)")
+        connection.commit()
+    assert summary(path, 0, 1000) == Summary(errors=1)
 
 
 def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:

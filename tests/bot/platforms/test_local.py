@@ -100,7 +100,7 @@ def test_each_session_starts_afresh_but_remembers_the_history(
             assert trace.notes
             channel_id = trace.channel_id
             assert channel_id == first.channel_id
-            said = (await later._transcripts.of(channel_id)).turns
+            said = (await later.transcripts.of(channel_id)).turns
             assert "who overslept" not in [turn.text for turn in said]
 
     asyncio.run(scene())

@@ -43,3 +43,10 @@ def test_a_log_file_is_not_flooded() -> None:
         line.show(HALF)
     line.end()
     assert out.getvalue() == ""
+
+
+def test_any_text_may_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_progress, "ON_TERMINAL_EVERY_S", 0.0)
+    out = Terminal()
+    ProgressLine(out).write("3,200 messages")
+    assert out.getvalue() == "\r3,200 messages"

@@ -1,0 +1,360 @@
+"""The running bot: its parts and its life, and what the control channel asks of it.
+
+Put together in `bot/main.py`. All methods are called from the event loop's thread; what blocks goes
+to worker threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+
+from bot.composition import model_to_answer_with, open_engine, open_recall
+from bot.config import Config, read_config
+from bot.control import Control
+from bot.errands import Errands
+from bot.intake import Intake
+from bot.logs import Logs, log_trace
+from bot.messages import Trace
+from bot.order_desk import OrderDesk
+from bot.pipeline import Pipeline
+from bot.platforms.discord import DiscordPlatform
+from bot.platforms.discord_connection import NO_INVITATION, ONLINE
+from bot.platforms.discord_errors import BadTokenError, MissingIntentError
+from bot.platforms.local import LocalPlatform, Side
+from bot.platforms.platform import LoginsUsedUpError, wall_clock_ms
+from bot.protocol import ExitCode
+from bot.recall import Recall
+from model.inference import Engine
+from storage.connections import DatabaseBusyError
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
+from storage.paths import Home
+from storage.records import community_name
+from storage.settings import Settings, Value
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 24 * 60 * 60 * 1000
+KEPT_MS = 31 * DAY_MS
+"""How long verdicts and statistics are kept."""
+
+MINUTE_S = 60.0
+DRAIN_S = 5.0
+"""How long a reply that is being written may still take when the bot is asked to stop."""
+
+PERIODS = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+
+
+@dataclass(frozen=True)
+class End:
+    """Why the process ends, for the supervisor and for people."""
+
+    code: ExitCode
+    reason: str = ""
+
+
+class Bot:
+    """One home's bot on Discord. `run` lives until somebody ends it or something final happens."""
+
+    def __init__(
+        self, home: Home, database: Database, config: Config, token: str, logs: Logs
+    ) -> None:
+        """Opens nothing. Everything handed in is closed by whoever opened it."""
+        self.home = home
+        self.database = database
+        self.platform: DiscordPlatform
+        self.pipeline: Pipeline
+        self.intake: Intake
+        self.model_name = ""
+        self._config = config
+        self._token = token
+        self._logs = logs
+        self._control = Control(home.data_storage, self)
+        self._phase = "loading"
+        self._playground: Pipeline | None = None
+        self._began_s = time.monotonic()
+        self._ending: asyncio.Future[End]
+        self._small_tasks: set[asyncio.Task[None]] = set()
+        self._errands: Errands
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def run(self) -> End:
+        """Open the control channel, load the model, live on Discord until the end."""
+        self._ending = asyncio.get_running_loop().create_future()
+        end = End(ExitCode.CRASHED, "Mynah's bot went down; the log says more.")
+        endpoint = await self._control.start()
+        self._logs.keep_secret(endpoint.key)
+        try:
+            with ExitStack() as stack:
+                end = await self._load_and_live(stack)
+        finally:
+            log.info("The bot ends. %s", end.reason, extra={"code": int(end.code)})
+            await self._control.close(end.code, end.reason)
+        return end
+
+    def end(self, end: End) -> None:
+        """Begin to end; the first one that says so is heard."""
+        if not self._ending.done():
+            self._ending.set_result(end)
+
+    async def _load_and_live(self, stack: ExitStack) -> End:
+        loading = asyncio.create_task(asyncio.to_thread(self._load, stack))
+        await _first_of(loading, self._ending)
+        try:
+            engine, recall = await loading
+        except DatabaseBusyError:
+            raise
+        except MynahError as error:
+            return End(ExitCode.BAD_CONFIG, str(error))
+        if self._ending.done():
+            return self._ending.result()
+        self._put_together(engine, recall)
+        return await self._live()
+
+    def _load(self, stack: ExitStack) -> tuple[Engine, Recall]:
+        """In a worker thread: seconds for gigabytes."""
+        self.model_name, gguf = model_to_answer_with(self.home, self.database, self.settings)
+        began_s = time.perf_counter()
+        recall = stack.enter_context(open_recall(self.home, self.database, self.settings))
+        engine = stack.enter_context(open_engine(gguf, self.settings))
+        log.info(
+            "The model %s is loaded.",
+            self.model_name,
+            extra={"seconds": round(time.perf_counter() - began_s, 3)},
+        )
+        return engine, recall
+
+    def _put_together(self, engine: Engine, recall: Recall) -> None:
+        self._errands = Errands(self.home, self.database, lambda: self.settings)
+        desk = OrderDesk(self, self._errands)
+        self.platform = DiscordPlatform(
+            settings=lambda: self.settings,
+            tell=desk.tell,
+            read_until=self._read_until,
+            count_identify=self._count_identify,
+            on_phase=self._enter,
+            orders=desk.orders,
+        )
+        self.pipeline = Pipeline(
+            database=self.database,
+            engine=engine,
+            recall=recall,
+            platform=self.platform,
+            settings=self.settings,
+        )
+        self.intake = Intake(
+            self.pipeline, self.database, ended=self._note_trace, failed=self._note_error
+        )
+        local = LocalPlatform(server=community_name(self.database.channels()), label="window")
+        self._playground = Pipeline(
+            database=self.database,
+            engine=engine,
+            recall=recall,
+            platform=local,
+            settings=self.settings,
+            transcript_since_ms=local.started_ms,
+        )
+
+    async def _live(self) -> End:
+        """Take in and answer until the end; then let what is being written be finished."""
+        discord = asyncio.create_task(self.platform.run(self._token))
+        others = [asyncio.create_task(work) for work in (self.intake.run(), self._keep_house())]
+        self._control.ready()
+        try:
+            await _first_of(discord, self._ending, *others)
+            if not self._ending.done():
+                for task in (discord, *others):
+                    if task.done():
+                        self.end(_end_of(task))
+            self.platform.stop_listening()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.intake.drained(), DRAIN_S)
+        finally:
+            await self._errands.close()
+            for task in others:
+                task.cancel()
+            await self.platform.close()
+            discord.cancel()
+            await asyncio.gather(discord, *others, return_exceptions=True)
+        return self._ending.result()
+
+    def _enter(self, phase: str) -> None:
+        if phase == NO_INVITATION:
+            phase = f"{phase}: {self.platform.invite_url()}"
+        if phase != self._phase:
+            log.info("Now: %s.", phase)
+            self._phase = phase
+
+    async def _keep_house(self) -> None:
+        """Every minute: how long it was up; and what is old goes."""
+        since_s = time.monotonic()
+        while True:
+            await asyncio.sleep(MINUTE_S)
+            now_s = time.monotonic()
+            if self._phase == ONLINE:
+                # A laptop that slept was not up.
+                up_s = min(now_s - since_s, 2 * MINUTE_S)
+                await self._count("up_s", up_s)
+            since_s = now_s
+            before_ms = wall_clock_ms() - KEPT_MS
+            await asyncio.to_thread(self.database.trim_verdicts, before_ms)
+            await asyncio.to_thread(self.database.trim_statistics, before_ms)
+
+    # -- what the platform asks ---------------------------------------------------------------
+
+    async def _read_until(self, channel_id: int) -> int | None:
+        return await asyncio.to_thread(self.database.cursor, "live", channel_id)
+
+    async def _count_identify(self) -> None:
+        """Before each login to the gateway. Raises LoginsUsedUpError."""
+        now_ms = wall_clock_ms()
+        made = await asyncio.to_thread(self.database.statistics_since, "identify", now_ms - DAY_MS)
+        allowed = self.settings.whole("identifies_a_day")
+        if len(made) >= allowed:
+            frees_ms = made[len(made) - allowed][0] + DAY_MS
+            raise LoginsUsedUpError(allowed, (frees_ms - now_ms) / 1000)
+        await self._count("identify", 1.0)
+
+    # -- counting -----------------------------------------------------------------------------
+
+    def _note_trace(self, trace: Trace) -> None:
+        log_trace(trace)
+        if trace.error:
+            self._note_error()
+
+    def _note_error(self) -> None:
+        self.soon(self._count("error", 1.0))
+
+    async def _count(self, name: str, value: float) -> None:
+        try:
+            await asyncio.to_thread(self.database.add_statistic, name, value, wall_clock_ms())
+        except MynahError as error:
+            log.warning("A figure was not kept. %s", error)
+
+    def soon(self, work: Any) -> None:
+        """Run a coroutine beside everything else; what goes wrong in it is logged."""
+        task = asyncio.create_task(work)
+        self._small_tasks.add(task)
+        task.add_done_callback(self._small_task_done)
+
+    def _small_task_done(self, task: asyncio.Task[None]) -> None:
+        self._small_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Something beside the conversation failed.", exc_info=error)
+
+    # -- settings -----------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """What counts now: stored, with the environment on top."""
+        return self._config.settings
+
+    async def set_setting(self, name: str, text: str) -> Value:
+        """Store a setting and apply it. Raises SettingError with the range."""
+        value = await asyncio.to_thread(self.database.set_config, name, text)
+        await self.reload()
+        return value
+
+    async def reload(self) -> None:
+        """Read the settings again; live ones count from the next message on."""
+        before = self.settings
+        self._config = await asyncio.to_thread(read_config, self.home, self.database)
+        for warning in self._config.warnings:
+            log.warning("%s", warning)
+        self._logs.set_level(self.settings.text("log_level"))
+        for pipeline in (self.pipeline, self._playground):
+            if pipeline is not None:
+                pipeline.settings = self.settings
+        if before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids"):
+            await self.platform.rescan()
+
+    # -- what the control channel asks --------------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        return self._phase
+
+    async def stats(self) -> Mapping[str, Any]:
+        summaries = await asyncio.to_thread(self.summaries)
+        is_up = self._phase != "loading"
+        return {
+            "phase": self._phase,
+            "uptime_s": round(time.monotonic() - self._began_s, 1),
+            "lag_p99_ms": self._control.lag.lag().p99_ms,
+            "memory_bytes": psutil.Process().memory_info().rss,
+            "model": self.model_name,
+            "waiting": self.intake.waiting if is_up else 0,
+            "discord": self.platform.status() if is_up else {},
+            "statistics": {name: asdict(one) for name, one in summaries.items()},
+        }
+
+    def summaries(self) -> Mapping[str, Any]:
+        """The figures of 24 hours, 7 and 30 days. Blocking."""
+        now_ms = wall_clock_ms()
+        return {
+            name: self.database.summary(now_ms - span_ms, now_ms)
+            for name, span_ms in PERIODS.items()
+        }
+
+    async def say(self, text: str) -> Mapping[str, Any]:
+        if self._playground is None:
+            raise MynahError("The model is still being loaded; ask again in a moment.")
+        trace = await Side("window", self._playground).say(text)
+        log_trace(trace)
+        return {
+            "reply": trace.sent.text if trace.sent else None,
+            "verdict": str(trace.verdict),
+            "trace": {
+                "notes": [note.text for note in trace.notes],
+                "prompt_tokens": trace.prompt_tokens,
+                "evaluated_tokens": trace.evaluated_tokens,
+                "reply_tokens": trace.reply_tokens,
+                "guard": str(trace.guard),
+                "timings_s": dict(trace.timings_s),
+                "total_s": trace.total_s,
+                "model": self.model_name,
+            },
+        }
+
+    async def stop(self, reason: str) -> None:
+        self.end(End(ExitCode.DONE, reason or "Stopped."))
+
+    async def restart(self) -> None:
+        self.end(End(ExitCode.RESTART, "Restarting, as asked."))
+
+    async def deploy(self, version_id: str) -> None:
+        """Deploy a version, then restart with it: two models at once would not fit a laptop."""
+        registry = ModelRegistry(self.database, self.home)
+        await asyncio.to_thread(registry.deploy, version_id)
+        await self.restart()
+
+    async def verdicts(self, limit: int) -> list[dict[str, Any]]:
+        rows = await asyncio.to_thread(self.database.verdicts, limit)
+        return [asdict(row) for row in rows]
+
+
+async def _first_of(*waited_for: asyncio.Future[Any]) -> None:
+    await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _end_of(task: asyncio.Task[None]) -> End:
+    """What it means that one of the bot's lasting tasks ended. Raises what is not foreseen."""
+    codes: dict[type[MynahError], ExitCode] = {
+        BadTokenError: ExitCode.BAD_TOKEN,
+        MissingIntentError: ExitCode.MISSING_INTENT,
+    }
+    try:
+        task.result()
+    except MynahError as error:
+        return End(codes.get(type(error), ExitCode.BAD_CONFIG), str(error))
+    return End(ExitCode.CRASHED, "The connection to Discord ended by itself.")

@@ -1,0 +1,126 @@
+"""Orders that people of the server give the bot: `!setrate 0.2`, `!quiet 1h`, `!help`.
+
+bot/order_table.py is the one table of them, with who may give which; the slash commands are made
+from it, too. A stranger's order, and what is no order of ours, gets no answer at all. What answers
+look like stands in bot/answers.py. Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from bot.answers import BotData, BotStatus, ChannelCount, present
+from bot.messages import IncomingMessage, Rights
+from bot.order_table import BY_NAME, TABLE
+from bot.order_values import (
+    Answer,
+    BotOrders,
+    Order,
+    OrderError,
+    OrderSpec,
+    SlashArgument,
+    SlashOrder,
+)
+from storage.errors import MynahError
+
+__all__ = [
+    "Answer",
+    "BotData",
+    "BotOrders",
+    "BotStatus",
+    "ChannelCount",
+    "Order",
+    "Orders",
+    "SlashArgument",
+    "SlashOrder",
+]
+
+log = logging.getLogger(__name__)
+
+BACKFILL_MAX_AGE_MS = 60_000
+LIVE_MAX_AGE_MS = 15 * 60_000
+"""A resumed connection brings what was said during a laptop's sleep as if it were new."""
+
+_FORM = re.compile(r"\s*!([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+class Orders:
+    """Recognises orders and carries them out. Event loop's thread."""
+
+    def __init__(self, bot: BotOrders) -> None:
+        self._bot = bot
+
+    def recognise(self, message: IncomingMessage) -> Order | None:
+        """The order that a message is; None: no order of ours, too old, or not theirs to give."""
+        form = _FORM.fullmatch(message.text)
+        if form is None or message.author.is_bot:
+            return None
+        spec = BY_NAME.get(form[1].lower())
+        if spec is None or self._is_too_old(message, spec):
+            return None
+        return _allowed(
+            Order(
+                spec=spec,
+                argument=(form[2] or "").strip(),
+                channel_id=message.channel_id,
+                guild_id=message.channel.guild_id,
+                member_id=message.author.member_id,
+                rights=message.rights,
+                message_id=message.message_id,
+                mentioned_ids=message.record.mentioned_ids,
+            )
+        )
+
+    def slash_order(
+        self,
+        name: str,
+        argument: object,
+        *,
+        channel_id: int,
+        guild_id: int,
+        member_id: int,
+        rights: Rights,
+    ) -> Order | None:
+        """The order that a slash command is; None where the asker may not give it."""
+        spec = BY_NAME.get(name.lower())
+        if spec is None or spec.is_hidden:
+            return None
+        text = "" if argument is None else str(argument).strip()
+        return _allowed(Order(spec, text, channel_id, guild_id, member_id, rights))
+
+    def slash(self) -> list[SlashOrder]:
+        """All that is offered as slash commands."""
+        return [
+            SlashOrder(spec.name, spec.help, spec.argument, spec.rights)
+            for spec in TABLE
+            if not spec.is_hidden
+        ]
+
+    async def carry_out(self, order: Order) -> Answer:
+        """Do it. Never raises: what went wrong is the answer."""
+        try:
+            _refuse_chatter(order)
+            answer = await order.spec.handler(self._bot, order)
+        except MynahError as error:
+            answer = Answer(str(error))
+        except Exception as error:
+            log.exception("order failed", extra={"order": order.name})
+            answer = Answer(f"That went wrong ({type(error).__name__}); the log says more.")
+        return Answer(present(answer.text), order.spec.is_hidden, answer.then)
+
+    def _is_too_old(self, message: IncomingMessage, spec: OrderSpec) -> bool:
+        if message.is_backfill and not spec.is_repeatable:
+            return True
+        age_ms = self._bot.now_ms() - message.record.created_at_ms
+        return age_ms > (BACKFILL_MAX_AGE_MS if message.is_backfill else LIVE_MAX_AGE_MS)
+
+
+def _refuse_chatter(order: Order) -> None:
+    """Raises OrderError: "!fetch the beer" is no order to fetch."""
+    if order.argument and not order.spec.usage and order.name != "help":
+        raise OrderError(f"Nothing may stand behind `!{order.name}`; it was not carried out.")
+
+
+def _allowed(order: Order) -> Order | None:
+    return order if order.spec.is_for(order.rights) else None

@@ -1,0 +1,188 @@
+"""What the running bot does and tells over its control channel (bot/protocol.py).
+
+request     fields            answer
+ping                          {}
+stats                         whatever the bot counts
+say         text              reply, verdict, trace: one line of the playground, answered
+stop        reason            {}; the bot begins to stop
+restart                       {}; it ends with ExitCode.RESTART
+reload                        {}; settings are read again
+deploy      version_id        {}; the model of that version serves from now on
+verdicts    limit             verdicts: the newest first
+
+event       fields            when
+heartbeat   phase, ready,     every 5 s; the hello carries the same, so that a client that comes
+            uptime_s,         late knows whether the bot serves already
+            lag_p50_ms,
+            lag_p99_ms,
+            lag_max_ms
+ready       as heartbeat      once, when the bot begins to serve
+stats, log  theirs            when the bot tells them
+ended       code, reason      last, before the channel closes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.lag import LagMeter
+from bot.protocol import ControlError, ControlServer, Endpoint, ExitCode, Handler
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 5.0
+SAID_CHARS = 4_000
+VERDICTS = 20
+MAX_VERDICTS = 500
+
+
+class Bot(Protocol):
+    """What the control channel needs of the bot. Called in its event loop.
+
+    Expected failures are MynahErrors; their sentence goes to whoever asked.
+    """
+
+    @property
+    def phase(self) -> str:
+        """In one word or a few, what it does now: "loading", "connecting", "online"."""
+
+    async def stats(self) -> Mapping[str, Any]:
+        """What it counts, as JSON."""
+
+    async def say(self, text: str) -> Mapping[str, Any]:
+        """Answer one line of the playground: `reply` (or None), `verdict`, `trace`."""
+
+    async def stop(self, reason: str) -> None:
+        """Begin to stop and return at once: the answer must go out before the channel closes."""
+
+    async def restart(self) -> None:
+        """Begin to end with ExitCode.RESTART and return at once."""
+
+    async def reload(self) -> None:
+        """Read the settings again and apply what applies live."""
+
+    async def deploy(self, version_id: str) -> None:
+        """Serve that version of the model from now on."""
+
+    async def verdicts(self, limit: int) -> list[dict[str, Any]]:
+        """The last `limit` verdicts as JSON, newest first."""
+
+
+class Control:
+    """The control channel of one running bot. Belongs to the event loop's thread but for `tell`."""
+
+    def __init__(self, folder: Path, bot: Bot, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        """`folder` is the home's `data_storage`."""
+        self.lag = LagMeter()
+        self._bot = bot
+        self._heartbeat_s = heartbeat_s
+        self._began_s = time.monotonic()
+        self._server = ControlServer(folder, hello=self.vitals, handlers=self._handlers())
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_ready = False
+
+    async def start(self) -> Endpoint:
+        """Open the channel; heartbeats and the measuring of lag begin. Raises ControlError."""
+        self._loop = asyncio.get_running_loop()
+        endpoint = await self._server.start()
+        self._tasks = [asyncio.create_task(work) for work in (self.lag.run(), self._beat())]
+        return endpoint
+
+    def ready(self) -> None:
+        """Tell that the bot serves now."""
+        self._is_ready = True
+        self.tell("ready", self.vitals())
+
+    def tell(self, event: str, data: Mapping[str, Any]) -> None:
+        """Tell all clients; never waits. From any thread, before `start` and after `close` too."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._server.broadcast, event, dict(data))
+        except RuntimeError:
+            log.debug("The event %s came after the loop had closed.", event)
+
+    async def close(self, code: int = ExitCode.DONE, reason: str = "") -> None:
+        """Tell how the process ends, then close the channel and remove the endpoint file."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server.broadcast("ended", {"code": int(code), "reason": reason})
+        await self._server.close()
+
+    def vitals(self) -> dict[str, Any]:
+        """What a heartbeat says."""
+        lag = self.lag.lag()
+        return {
+            "phase": self._bot.phase,
+            "ready": self._is_ready,
+            "uptime_s": round(time.monotonic() - self._began_s, 1),
+            "lag_p50_ms": lag.p50_ms,
+            "lag_p99_ms": lag.p99_ms,
+            "lag_max_ms": lag.max_ms,
+        }
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                self._server.broadcast("heartbeat", self.vitals())
+            except Exception:
+                log.exception("A heartbeat failed.")
+            await asyncio.sleep(self._heartbeat_s)
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {
+            "ping": self._ping,
+            "stats": self._stats,
+            "say": self._say,
+            "stop": self._stop,
+            "restart": self._restart,
+            "reload": self._reload,
+            "deploy": self._deploy,
+            "verdicts": self._verdicts,
+        }
+
+    async def _ping(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        return {}
+
+    async def _stats(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        return await self._bot.stats()
+
+    async def _say(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        return await self._bot.say(_text(data, "text", SAID_CHARS))
+
+    async def _stop(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        reason = data.get("reason")
+        await self._bot.stop(reason if isinstance(reason, str) else "")
+        return {}
+
+    async def _restart(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.restart()
+        return {}
+
+    async def _reload(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.reload()
+        return {}
+
+    async def _deploy(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.deploy(_text(data, "version_id", 200))
+        return {}
+
+    async def _verdicts(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        limit = data.get("limit", VERDICTS)
+        if type(limit) is not int or not 1 <= limit <= MAX_VERDICTS:
+            raise ControlError(f"verdicts takes a limit from 1 to {MAX_VERDICTS}.")
+        return {"verdicts": await self._bot.verdicts(limit)}
+
+
+def _text(data: Mapping[str, Any], name: str, max_chars: int) -> str:
+    text = data.get(name)
+    if not isinstance(text, str) or not text.strip() or len(text) > max_chars:
+        raise ControlError(f"{name} must be a text of 1 to {max_chars:,} characters.")
+    return text

@@ -1,0 +1,217 @@
+"""Takes in what a platform tells: stores it at once, then works through each channel in its order.
+
+Storing goes in batches, one transaction for all that came meanwhile, and never waits for a reply
+that is being written. Each channel has a line of its own, so that a busy one holds up no other.
+All methods are called from the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from bot.messages import (
+    Deleted,
+    Edited,
+    Happening,
+    IncomingMessage,
+    Reacted,
+    ReactionsCleared,
+    Trace,
+)
+from bot.pipeline import Pipeline
+from bot.readable import readable
+from bot.store import Known
+from storage.connections import DatabaseBusyError
+from storage.errors import MynahError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from storage.database import Database
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+"""How much is stored in one transaction, and taken from a channel's line at once."""
+
+RETRY_S = 1.0
+"""How long is waited where the database is locked by another process."""
+
+Waiting = Known | Edited | Deleted
+
+
+class Intake:
+    """Everything that comes from one platform on its way into the pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        database: Database,
+        *,
+        ended: Callable[[Trace], None] = lambda trace: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`ended` gets every trace; `failed` is called where something was not done."""
+        self._pipeline = pipeline
+        self._database = database
+        self._ended = ended
+        self._failed = failed
+        self._arrived: deque[tuple[float, Happening]] = deque()
+        self._wake = asyncio.Event()
+        self._lines: dict[int, deque[Waiting]] = {}
+        self._workers: dict[int, asyncio.Task[None]] = {}
+        self._is_storing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def tell(self, happening: Happening) -> None:
+        """Take something in; returns at once."""
+        if isinstance(happening, Deleted):
+            for message_id in happening.message_ids:
+                self._pipeline.recent.deleted(message_id)
+        self._arrived.append((time.perf_counter(), happening))
+        self._idle.clear()
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How much was taken in and is not worked through."""
+        return len(self._arrived) + sum(len(line) for line in self._lines.values())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, is being stored, or is being answered."""
+        return not self._arrived and not self._workers and not self._is_storing
+
+    async def drained(self) -> None:
+        """Wait until it is idle."""
+        await self._idle.wait()
+
+    def _note_idle(self) -> None:
+        if self.is_idle:
+            self._idle.set()
+
+    async def run(self) -> None:
+        """Store what comes until cancelled; replies that are being written are cancelled too."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._arrived:
+                    self._is_storing = True
+                    await self._store_a_batch()
+                    self._is_storing = False
+                self._note_idle()
+        finally:
+            workers = list(self._workers.values())
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _store_a_batch(self) -> None:
+        """Store the oldest of what came. It is taken out of the queue when it is stored."""
+        batch = [self._arrived[i] for i in range(min(BATCH, len(self._arrived)))]
+        for is_message, group in groupby(batch, lambda one: isinstance(one[1], IncomingMessage)):
+            arrived = list(group)
+            try:
+                if is_message:
+                    await self._store_messages(arrived)
+                else:
+                    for _, happening in arrived:
+                        await self._store_change(happening)
+            except DatabaseBusyError as error:
+                log.warning("Nothing is lost, but storing has to wait. %s", error)
+                await asyncio.sleep(RETRY_S)
+                return
+            except Exception:
+                # One message that cannot be stored must not hold up all that come after it.
+                log.exception("%d happenings could not be stored", len(arrived))
+                self._failed()
+            for _ in arrived:
+                self._arrived.popleft()
+
+    async def _store_messages(self, arrived: list[tuple[float, Happening]]) -> None:
+        messages = [m for _, m in arrived if isinstance(m, IncomingMessage)]
+        known = await self._pipeline.store(messages)
+        for one, (arrived_s, _) in zip(known, arrived, strict=True):
+            self._line_up(one.message.channel_id, replace(one, arrived_s=arrived_s))
+
+    async def _store_change(self, change: Happening) -> None:
+        database = self._database
+        if isinstance(change, Reacted):
+            await asyncio.to_thread(
+                database.change_reaction, change.message_id, change.emoji, change.change
+            )
+        elif isinstance(change, ReactionsCleared):
+            await asyncio.to_thread(database.clear_reactions, change.message_id, change.emoji)
+        elif isinstance(change, Deleted):
+            await asyncio.to_thread(database.mark_deleted, change.message_ids, change.at_ms)
+            self._line_up(change.channel_id, change)
+        elif isinstance(change, Edited):
+            await asyncio.to_thread(self._store_edit, change)
+            self._line_up(change.record.channel_id, change)
+
+    def _store_edit(self, edited: Edited) -> None:
+        """What is not stored (a channel off the allow-list, an admin's order) is not by an edit;
+        reactions come by events of their own."""
+        for known in self._database.messages_by_id([edited.record.message_id]):
+            changed = replace(edited.record, reactions=known.reactions)
+            self._database.upsert_messages([changed])
+
+    def _line_up(self, channel_id: int, one: Waiting) -> None:
+        self._lines.setdefault(channel_id, deque()).append(one)
+        if channel_id not in self._workers:
+            self._workers[channel_id] = asyncio.create_task(self._work_through(channel_id))
+
+    async def _work_through(self, channel_id: int) -> None:
+        """Work through a channel's line until it is empty."""
+        line = self._lines[channel_id]
+        try:
+            while line:
+                some = [line.popleft() for _ in range(min(BATCH, len(line)))]
+                for _, group in groupby(some, type):
+                    await self._work_on(channel_id, list(group))
+        finally:
+            del self._workers[channel_id]
+            if not line:
+                del self._lines[channel_id]
+            self._note_idle()
+
+    async def _work_on(self, channel_id: int, some: list[Waiting]) -> None:
+        try:
+            known = [one for one in some if isinstance(one, Known)]
+            if known:
+                for trace in await self._pipeline.take_turns(channel_id, known):
+                    self._ended(trace)
+            for change in some:
+                if isinstance(change, Edited):
+                    await self._edit(change)
+                elif isinstance(change, Deleted):
+                    await self._delete(change)
+        except MynahError as error:
+            log.error("Something said in channel %d was not handled. %s", channel_id, error)
+            self._failed()
+        except Exception:
+            # The edge of a message: whatever is wrong with this one, the next ones are handled.
+            log.exception("Something said in channel %d was not handled", channel_id)
+            self._failed()
+
+    async def _delete(self, deleted: Deleted) -> None:
+        """Again, now that what was waiting in the channel's line stands in the transcript."""
+        ids = deleted.message_ids
+        async with self._pipeline.turn(deleted.channel_id):
+            await asyncio.to_thread(self._database.mark_deleted, ids, deleted.at_ms)
+            self._pipeline.transcripts.remove(frozenset(ids))
+
+    async def _edit(self, edited: Edited) -> None:
+        record, pipeline = edited.record, self._pipeline
+        own = {pipeline.platform.own_id: pipeline.settings.text("persona_name")}
+        text = await asyncio.to_thread(readable, self._database, record.content, own)
+        async with pipeline.turn(record.channel_id):
+            await pipeline.transcripts.edit(record.channel_id, record.message_id, text)

@@ -1,0 +1,259 @@
+"""Runs scripts of ours in the background, one job at a time: the training that !train starts.
+
+A job is one or more scripts in a row, each a process of its own with a low priority, its output in
+a file of the home's logs, and no token in its environment. It ends with the bot that started it. A
+bot that was killed leaves its job running; the next bot sees that in data_storage/job.json and
+starts no second one beside it. Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from model.profiles import DEMO
+from storage.errors import MynahError
+from storage.paths import PROGRAM_DIR, Home
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+"""How long a script has between being asked to end and being made to."""
+_STARTED_WITHIN_S = 1.0
+_SECRETS = ("DISCORD_BOT_TOKEN",)
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+
+class JobRunningError(MynahError):
+    """One job at a time."""
+
+
+class CannotTrainError(MynahError):
+    """The training's packages are not installed here."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """One script of scripts/ and all its arguments."""
+
+    file: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """How a job ended."""
+
+    name: str
+    is_done: bool
+    """Every script ended with exit status 0."""
+    is_cancelled: bool
+    seconds: float
+    log_file: Path
+    last_line: str
+    """The last thing that it said; after a failure the sentence that says why."""
+
+
+Ended = Callable[[JobReport], Awaitable[None]]
+
+
+class Jobs:
+    """The background jobs of one bot. Event loop's thread."""
+
+    def __init__(self, home: Home, scripts_dir: Path = PROGRAM_DIR / "scripts") -> None:
+        self._home = home
+        self._scripts_dir = scripts_dir
+        self._mark = home.data_storage / "job.json"
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._is_cancelled = False
+        self._name = ""
+
+    @property
+    def running(self) -> str | None:
+        """The name of the job that runs, also one that an earlier bot left; None: none."""
+        if self._task is not None and not self._task.done():
+            return self._name
+        left = _left_behind(self._mark)
+        return left[0] if left else None
+
+    def start(self, name: str, scripts: Sequence[Script], ended: Ended) -> Path:
+        """Start a job and return its log file; `ended` is awaited once, whatever becomes of it.
+
+        Raises JobRunningError while another one runs.
+        """
+        running = self.running
+        if running is not None:
+            raise JobRunningError(f"{running} is still running; one job at a time.")
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        log_file = self._home.logs / f"{name}-{stamp}.log"
+        self._name, self._is_cancelled = name, False
+        self._task = asyncio.create_task(self._run(name, scripts, log_file, ended))
+        return log_file
+
+    async def cancel(self) -> bool:
+        """End the job, all its processes included; whether there was one.
+
+        One that an earlier bot left is ended, too.
+        """
+        if self._task is None or self._task.done():
+            left = _left_behind(self._mark)
+            if left is not None:
+                await asyncio.to_thread(_end_tree, left[1])
+                self._mark.unlink(missing_ok=True)
+            return left is not None
+        self._is_cancelled = True
+        if self._process is not None:
+            await asyncio.to_thread(_end_tree, self._process.pid)
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(self._task)
+        return True
+
+    async def close(self) -> None:
+        """End this bot's job: what it has finished stays, and the next one goes on from there."""
+        if self._task is not None and not self._task.done():
+            await self.cancel()
+
+    async def _run(
+        self, name: str, scripts: Sequence[Script], log_file: Path, ended: Ended
+    ) -> None:
+        began_s = time.monotonic()
+        is_done, said = False, ""
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            with log_file.open("ab") as output:
+                is_done = await self._all(scripts, output)
+            said = last_line(log_file)
+        except OSError as error:
+            said = f"It could not be run ({error})."
+        finally:
+            self._mark.unlink(missing_ok=True)
+        seconds = time.monotonic() - began_s
+        fields = {"is_done": is_done, "is_cancelled": self._is_cancelled, "total_s": seconds}
+        log.info("job %s ended", name, extra=fields)
+        report = JobReport(name, is_done, self._is_cancelled, seconds, log_file, said)
+        try:
+            await ended(report)
+        except Exception:
+            log.exception("the end of a job could not be told")
+
+    async def _all(self, scripts: Sequence[Script], output: IO[bytes]) -> bool:
+        for script in scripts:
+            if self._is_cancelled or await self._one(script, output) != 0:
+                return False
+        return True
+
+    async def _one(self, script: Script, output: IO[bytes]) -> int:
+        """Run one script to its end; its exit status."""
+        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
+        command = [sys.executable, str(self._scripts_dir / script.file), *script.arguments]
+        self._process = process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            start_new_session=True,
+            creationflags=_NO_WINDOW,
+        )
+        try:
+            _lower_priority(process.pid)
+            self._mark.write_text(json.dumps({"name": self._name, **_identity(process.pid)}))
+            if self._is_cancelled:  # while it was being started
+                await asyncio.to_thread(_end_tree, process.pid)
+            return await process.wait()
+        finally:
+            if process.returncode is None:
+                await asyncio.to_thread(_end_tree, process.pid)
+            self._process = None
+
+
+def training(home: Home) -> tuple[Script, ...]:
+    """The scripts that train on what is stored. Raises CannotTrainError that says how else."""
+    missing = [name for name in ("torch", "trl") if find_spec(name) is None]
+    if missing:
+        raise CannotTrainError(
+            f"Training cannot run here: {' and '.join(missing)} not installed. Install "
+            "requirements-train.txt, or copy the home to a machine that has it and run there "
+            "scripts/2_prepare_training_data.py, then scripts/3_train_model.py --mode all."
+        )
+    at_home = ("--home", str(home.root))
+    return (
+        Script("2_prepare_training_data.py", (*at_home, "--max_length", str(DEMO.max_length))),
+        Script("3_train_model.py", (*at_home, "--mode", "all")),
+    )
+
+
+def last_line(log_file: Path, most_bytes: int = 4096) -> str:
+    """The last line with something in it, at most 500 characters. Raises OSError."""
+    with log_file.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(file.tell() - most_bytes, 0))
+        text = file.read().decode("utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-500:] if lines else ""
+
+
+def _lower_priority(pid: int) -> None:
+    """The bot's replies go first."""
+    with suppress(psutil.Error, OSError):
+        lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 10)  # Windows has classes
+        psutil.Process(pid).nice(lower)
+
+
+def _identity(pid: int) -> dict[str, float]:
+    """A pid alone may be another process' by tomorrow."""
+    with suppress(psutil.Error):
+        return {"pid": pid, "created_s": psutil.Process(pid).create_time()}
+    return {"pid": pid, "created_s": 0.0}
+
+
+def _left_behind(mark: Path) -> tuple[str, int] | None:
+    """(name, pid) of the job that the mark names, where that process is alive."""
+    try:
+        noted = json.loads(mark.read_text())
+        name, pid = str(noted["name"]), int(noted["pid"])
+        process = psutil.Process(pid)
+        is_same = abs(process.create_time() - float(noted["created_s"])) < _STARTED_WITHIN_S
+        return (name, pid) if is_same and _is_alive(process) else None
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+
+
+def _end_tree(pid: int) -> None:
+    """Ask a process and all below it to end, and make those that have not after the grace."""
+    try:
+        root = psutil.Process(pid)
+        tree = [*root.children(recursive=True), root]
+    except psutil.Error:
+        return
+    for process in tree:
+        with suppress(psutil.Error):
+            process.terminate()
+    until_s = time.monotonic() + GRACE_S
+    while any(map(_is_alive, tree)) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    for process in filter(_is_alive, tree):
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Not by waiting for it: that would take its exit status away from the event loop."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

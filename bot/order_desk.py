@@ -1,0 +1,188 @@
+"""Takes orders out of what a platform tells, and does for them what they ask of the bot.
+
+Everything that is no order goes on to the intake. An order is carried out beside the conversation,
+once: it is written down before anything is done, so that no restart carries it out again.
+Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from bot.answers import BotData, BotStatus, ChannelCount
+from bot.commands import Answer, Order, Orders
+from bot.errands import Errands, Told
+from bot.messages import Happening, IncomingMessage
+from bot.platforms.platform import DeliveryError, wall_clock_ms
+from storage.database import DatabaseError
+from storage.manifest import read_manifest
+from storage.records import MemberRecord, VerdictRow
+from storage.settings import Settings, Value
+
+if TYPE_CHECKING:
+    from bot.bot import Bot
+
+log = logging.getLogger(__name__)
+
+_asked_in: ContextVar[int] = ContextVar("asked_in", default=0)
+"""The channel that the order at hand was given in; 0: a slash command."""
+
+
+class OrderDesk:
+    """What `bot.commands.BotOrders` asks for, for one running bot."""
+
+    def __init__(self, bot: Bot, errands: Errands) -> None:
+        self.orders = Orders(self)
+        self._bot = bot
+        self._errands = errands
+
+    def tell(self, happening: Happening) -> None:
+        """Take in what the platform tells: an order is carried out, everything else goes on."""
+        if isinstance(happening, IncomingMessage):
+            order = self.orders.recognise(happening)
+            if order is not None:
+                self._bot.soon(self._carry_out(order, happening))
+                return
+            if not self._bot.platform.listens_to(happening.channel_id):
+                return
+        self._bot.intake.tell(happening)
+
+    async def _carry_out(self, order: Order, message: IncomingMessage) -> None:
+        if not await asyncio.to_thread(self._is_first_time, order, message):
+            return
+        _asked_in.set(message.channel_id)
+        answer = await self.orders.carry_out(order)
+        try:
+            await self._deliver(answer, message)
+        except DeliveryError as error:
+            log.warning("An order's answer was not delivered. %s", error)
+        finally:
+            if answer.then is not None:
+                await answer.then()
+
+    def _is_first_time(self, order: Order, message: IncomingMessage) -> bool:
+        """Write the order down. In a worker thread."""
+        database = self._bot.database
+        if database.verdict(message.message_id) is not None:
+            return False
+        row = VerdictRow(message.message_id, message.channel_id, self.now_ms(), "order", order.name)
+        # Without the cursor: what was said before it may still wait for its turn.
+        database.record_verdicts([row], cursor=False)
+        log.info("An order: %s", order.name, extra={"member_id": order.member_id})
+        return True
+
+    async def _deliver(self, answer: Answer, message: IncomingMessage) -> None:
+        platform = self._bot.platform
+        if answer.private:
+            await platform.direct_message(message.author.member_id, answer.text)
+        else:
+            await platform.send(message.channel_id, answer.text, reply_to_id=message.message_id)
+
+    # -- what orders ask for (bot.commands.BotOrders) -------------------------------------------
+
+    def settings(self) -> Settings:
+        return self._bot.settings
+
+    async def set_setting(self, name: str, text: str) -> Value:
+        return await self._bot.set_setting(name, text)
+
+    async def status(self) -> BotStatus:
+        stats = await self._bot.stats()
+        day = stats["statistics"]["24h"]
+        return BotStatus(
+            phase=stats["phase"],
+            uptime_s=stats["uptime_s"],
+            model=stats["model"],
+            memory_mb=stats["memory_bytes"] / 1e6,
+            seen=day["seen"],
+            answered=day["answered"],
+            failed=day["failed"],
+            errors=day["errors"],
+            p50_s=day["p50_s"],
+            p95_s=day["p95_s"],
+            latency_ms=stats["discord"].get("latency_ms"),
+            queued=stats["waiting"],
+        )
+
+    async def restart(self) -> None:
+        await self._bot.restart()
+
+    async def fetch(self) -> str:
+        return self._errands.fetch(self._bot.platform.history(), self._told())
+
+    async def train(self) -> str:
+        return await self._errands.train(self._told())
+
+    def _told(self) -> Told:
+        """Says in the channel of the order at hand how an errand ended."""
+        channel_id = _asked_in.get()
+
+        async def tell(text: str) -> None:
+            if channel_id:
+                await self._bot.platform.send(channel_id, text, reply_to_id=None)
+
+        return tell
+
+    async def botdata(self) -> BotData:
+        return await asyncio.to_thread(self._botdata)
+
+    def _botdata(self) -> BotData:
+        database, platform = self._bot.database, self._bot.platform
+        counts = database.message_counts()
+        sets = [read_manifest(folder) for folder in self._bot.home.datasets.glob("*/")]
+        newest = max((one for one in sets if one), key=lambda one: one.created_at_ms, default=None)
+        return BotData(
+            channels=tuple(
+                ChannelCount(
+                    channel.channel_id,
+                    channel.name,
+                    counts[channel.channel_id],
+                    platform.listens_to(channel.channel_id),
+                )
+                for channel in database.channels()
+                if counts.get(channel.channel_id)
+            ),
+            members=len(database.members()),
+            model=self._bot.model_name,
+            dataset_examples=sum(newest.counts.values()) if newest else None,
+            dataset_made_ms=newest.created_at_ms if newest else None,
+        )
+
+    async def why(self, channel_id: int, n: int) -> list[VerdictRow]:
+        rows = await asyncio.to_thread(self._bot.database.verdicts, 10 * n, channel_id)
+        return [row for row in rows if row.verdict != "order"][:n]
+
+    async def set_quiet(self, channel_id: int, until_ms: int) -> None:
+        await asyncio.to_thread(self._bot.database.set_quiet, channel_id, until_ms)
+        self._bot.pipeline.recent.quieten(channel_id, until_ms)
+
+    async def exclude(self, member_id: int, is_excluded: bool) -> None:
+        """At once: what they said is in no transcript any more."""
+        await asyncio.to_thread(self._exclude, member_id, is_excluded)
+        if is_excluded:
+            gone = await asyncio.to_thread(self._bot.database.drop_context_of_author, member_id)
+            self._bot.pipeline.transcripts.remove(gone)
+
+    def _exclude(self, member_id: int, is_excluded: bool) -> None:
+        """Somebody may be left out before they said anything."""
+        database = self._bot.database
+        try:
+            database.set_excluded(member_id, is_excluded)
+        except DatabaseError:
+            name = f"member {member_id}"
+            database.upsert_members([MemberRecord(member_id, name, name, False, is_excluded)])
+
+    async def find_members(self, text: str) -> list[MemberRecord]:
+        wanted = text.casefold()
+        members = await asyncio.to_thread(self._bot.database.members)
+        return [
+            member
+            for member in members
+            if wanted in (str(member.member_id), member.nickname.casefold(), member.name.casefold())
+        ]
+
+    def now_ms(self) -> int:
+        return wall_clock_ms()

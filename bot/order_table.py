@@ -1,0 +1,179 @@
+"""The table of orders: who may give which, and what each does.
+
+The rows that set a setting are made from storage.settings. Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Literal
+
+from bot.answers import botdata_text, help_text, quiet_text, status_text, why_text
+from bot.durations import QUIET_RANGE, parse_duration_s
+from bot.messages import Rights
+from bot.order_values import Answer, BotOrders, Order, OrderError, OrderSpec, SlashArgument
+from storage.records import FIRST_SNOWFLAKE, MemberRecord
+from storage.settings import SETTINGS, Setting, Value, to_text
+
+PREFIX = "!"
+WHY_DEFAULT, WHY_MOST = 5, 20
+QUIET_DEFAULT = "1h"
+
+_ID = re.compile(r"(?:<@!?)?(\d{1,19})>?")
+
+
+async def _set(setting: Setting, bot: BotOrders, order: Order) -> Answer:
+    before = _shown(setting, bot.settings()[setting.name])
+    if not order.argument:
+        return Answer(f"{_words(setting)} is {before}. It can be {setting.allowed}.")
+    stored = await bot.set_setting(setting.name, order.argument)
+    now = _shown(setting, stored)
+    text = f"{_words(setting)} is now {now} (it was {before}; it can be {setting.allowed})."
+    if bot.settings()[setting.name] != stored:
+        because = f"{setting.environment} overrides it" if setting.live else "after a restart"
+        text = f"{_words(setting)} is stored as {now}, and counts {because}: until then {before}."
+    return Answer(text)
+
+
+def _words(setting: Setting) -> str:
+    return setting.name.replace("_", " ").capitalize()
+
+
+def _shown(setting: Setting, value: Value) -> str:
+    return f"{to_text(setting, value)} {setting.unit}".strip() or "empty"
+
+
+async def _status(bot: BotOrders, order: Order) -> Answer:
+    return Answer(status_text(await bot.status(), bot.settings()))
+
+
+async def _restart(bot: BotOrders, order: Order) -> Answer:
+    return Answer("Restarting; back in a moment.", then=bot.restart)
+
+
+async def _fetch(bot: BotOrders, order: Order) -> Answer:
+    return Answer(await bot.fetch())
+
+
+async def _train(bot: BotOrders, order: Order) -> Answer:
+    return Answer(await bot.train())
+
+
+async def _botdata(bot: BotOrders, order: Order) -> Answer:
+    return Answer(botdata_text(await bot.botdata(), bot.now_ms()))
+
+
+async def _why(bot: BotOrders, order: Order) -> Answer:
+    text = order.argument or str(WHY_DEFAULT)
+    count = int(text) if text.isdecimal() and len(text) < 4 else 0
+    if not 1 <= count <= WHY_MOST:
+        raise OrderError(f"`!why` takes a whole number from 1 to {WHY_MOST}, or nothing.")
+    return Answer(why_text(await bot.why(order.channel_id, count), order.guild_id))
+
+
+async def _quiet(bot: BotOrders, order: Order) -> Answer:
+    given = (order.argument or QUIET_DEFAULT).lower()
+    if given == "off":
+        await bot.set_quiet(order.channel_id, 0)
+        return Answer("Speaking here again.")
+    seconds = parse_duration_s(given)
+    if seconds is None:
+        raise OrderError(f"`!quiet` takes {QUIET_RANGE}, or off.")
+    until_ms = bot.now_ms() + seconds * 1000
+    await bot.set_quiet(order.channel_id, until_ms)
+    return Answer(quiet_text(seconds, until_ms))
+
+
+async def _exclude(is_excluded: bool, bot: BotOrders, order: Order) -> Answer:
+    if not order.argument:
+        raise OrderError(f"Say who: `!{order.name}` and an id, a mention or a name.")
+    found = await _named(bot, order)
+    if len(found) > 1:
+        ids = ", ".join(f"{m.nickname} ({m.name}): {m.member_id}" for m in found[:20])
+        raise OrderError(f"That is the name of {len(found)} members; name one by id. {ids}")
+    member = found[0]
+    await bot.exclude(member.member_id, is_excluded)
+    who = f"{member.nickname} ({member.member_id})" if member.nickname else str(member.member_id)
+    what = "left out of everything from now on" if is_excluded else "no longer left out"
+    undo = "include" if is_excluded else "exclude"
+    return Answer(f"{who} is {what}. `!{undo} {member.member_id}` takes that back.")
+
+
+async def _named(bot: BotOrders, order: Order) -> list[MemberRecord]:
+    """Whom the order means: an id, a mention, or a name. Raises OrderError for nobody."""
+    by_id = _ID.fullmatch(order.argument)
+    ids = [int(by_id[1])] if by_id else []
+    if not ids and order.argument.startswith("@"):
+        ids = list(order.mentioned_ids)
+    found = [member for one in ids for member in await _of_id(bot, one)]
+    if len(found) > 1:  # an answer mentions whom it answers, too
+        wanted = order.argument.removeprefix("@").casefold()
+        found = [m for m in found if wanted in (m.nickname.casefold(), m.name.casefold())] or found
+    if not found:
+        found = await bot.find_members(order.argument.removeprefix("@"))
+    if not found:
+        raise OrderError(f'Nobody here is called "{order.argument}". An id always works.')
+    return found
+
+
+async def _of_id(bot: BotOrders, member_id: int) -> list[MemberRecord]:
+    """The member, or one without a name: somebody may be left out before they said anything."""
+    known = [m for m in await bot.find_members(str(member_id)) if m.member_id == member_id]
+    unknown = [MemberRecord(member_id, "", "")] if member_id >= FIRST_SNOWFLAKE else []
+    return known or unknown
+
+
+async def _help(bot: BotOrders, order: Order) -> Answer:
+    rows = [
+        (f"{PREFIX}{spec.name} {spec.usage}".strip(), spec.help)
+        for spec in TABLE
+        if not spec.is_hidden and spec.is_for(order.rights)
+    ]
+    return Answer(help_text(rows))
+
+
+def _setting_order(setting: Setting, command: str) -> OrderSpec:
+    kinds: dict[str, Literal["number", "integer", "text"]] = {"float": "number", "int": "integer"}
+    kind = kinds.get(setting.kind, "text")
+    argument = SlashArgument(
+        "value",
+        setting.allowed[:1].upper() + setting.allowed[1:],
+        kind,
+        None if kind == "text" else setting.low,
+        None if kind == "text" else setting.high,
+        ("on", "off") if setting.kind == "bool" else setting.choices,
+    )
+    usage = setting.allowed
+    if kind != "text":
+        usage = f"{setting.low}-{setting.high} {setting.unit}".strip()
+    words = setting.help.partition(".")[0].partition(";")[0]
+    return OrderSpec(command.removeprefix(PREFIX), words, partial(_set, setting), argument, usage)
+
+
+_NUMBER = SlashArgument("n", f"How many, 1 to {WHY_MOST}", kind="integer", low=1, high=WHY_MOST)
+_HOW_LONG = SlashArgument("how_long", "30m, 2h, 1d, at most 7d, or off")
+
+TABLE: tuple[OrderSpec, ...] = (
+    *(_setting_order(setting, setting.command) for setting in SETTINGS if setting.command),
+    OrderSpec("status", "How the bot is", _status),
+    OrderSpec("restart", "Start the bot anew", _restart, is_repeatable=False),
+    OrderSpec("fetch", "Fetch the listed channels' history", _fetch),
+    OrderSpec("train", "Train on what was fetched", _train),
+    OrderSpec("botdata", "What is stored", _botdata),
+    OrderSpec("why", "Why it spoke here, or did not", _why, _NUMBER, "[n]"),
+    OrderSpec(
+        "quiet",
+        "Leave this channel in peace for a while",
+        _quiet,
+        _HOW_LONG,
+        "30m|2h|1d|off",
+        Rights.MODERATOR,
+    ),
+    OrderSpec("help", "What you may ask for", _help, rights=Rights.MODERATOR),
+    OrderSpec(
+        "exclude", "Leave a member out", partial(_exclude, True), None, "who", is_hidden=True
+    ),
+    OrderSpec("include", "Take that back", partial(_exclude, False), None, "who", is_hidden=True),
+)
+BY_NAME: dict[str, OrderSpec] = {spec.name: spec for spec in TABLE}

@@ -1,0 +1,139 @@
+"""What orders are made of: the table's rows, an order as it was given, its answer, and the bot that
+carries it out. Values; any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.answers import BotData, BotStatus
+from bot.messages import Rights
+from storage.errors import MynahError
+from storage.records import MemberRecord, VerdictRow
+from storage.settings import Settings, Value
+
+_RANK = {Rights.MEMBER: 0, Rights.MODERATOR: 1, Rights.ADMIN: 2}
+
+
+class OrderError(MynahError):
+    """An order that cannot be carried out as it was given; the sentence says how it can."""
+
+
+class BotOrders(Protocol):
+    """What orders need of the bot. A MynahError's sentence becomes the answer."""
+
+    def settings(self) -> Settings:
+        """What counts now."""
+
+    async def set_setting(self, name: str, text: str) -> Value:
+        """Store a setting and apply it where it is live. Raises SettingError with the range."""
+
+    async def status(self) -> BotStatus:
+        """How the bot is; keys that are not known may be missing."""
+
+    async def restart(self) -> None:
+        """Begin to end with ExitCode.RESTART and return at once."""
+
+    async def fetch(self) -> str:
+        """Start fetching the listed channels' history; what to answer now."""
+
+    async def train(self) -> str:
+        """Start the training; what to answer now, or how to get it where it cannot run here."""
+
+    async def botdata(self) -> BotData:
+        """What is stored."""
+
+    async def why(self, channel_id: int, n: int) -> list[VerdictRow]:
+        """The last `n` verdicts in a channel, newest first."""
+
+    async def set_quiet(self, channel_id: int, until_ms: int) -> None:
+        """Say nothing in a channel until then; 0: speak again."""
+
+    async def exclude(self, member_id: int, is_excluded: bool) -> None:
+        """Leave a member out of everything, or take that back."""
+
+    async def find_members(self, text: str) -> list[MemberRecord]:
+        """Those of that id, nickname or account name, in any case."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 in UTC."""
+
+
+@dataclass(frozen=True)
+class SlashArgument:
+    """The one thing that an order may be given. `low` and `high` are inclusive."""
+
+    name: str
+    help: str
+    kind: Literal["number", "integer", "text"] = "text"
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    is_required: bool = False
+
+
+@dataclass(frozen=True)
+class SlashOrder:
+    """An order as a slash command."""
+
+    name: str
+    description: str
+    argument: SlashArgument | None
+    rights: Rights
+    """The least that the asker needs."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to say to an order: at most 2,000 characters without a ping in them."""
+
+    text: str
+    private: bool = False
+    """By direct message (a slash command: for the asker's eyes alone); nothing in the open."""
+    then: Callable[[], Awaitable[None]] | None = None
+    """To be awaited once the answer is out, or could not be delivered."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order as somebody gave it."""
+
+    spec: OrderSpec
+    argument: str
+    channel_id: int
+    guild_id: int
+    member_id: int
+    rights: Rights
+    message_id: int | None = None
+    """None: a slash command."""
+    mentioned_ids: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+Handler = Callable[[BotOrders, Order], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class OrderSpec:
+    """One row of the table."""
+
+    name: str
+    help: str
+    handler: Handler
+    argument: SlashArgument | None = None
+    usage: str = ""
+    """What may follow the name: "[n]"."""
+    rights: Rights = Rights.ADMIN
+    is_hidden: bool = False
+    """Answered by direct message; neither in !help nor a slash command."""
+    is_repeatable: bool = True
+    """False: never taken out of a backfill, for the bot that it ends would read it again."""
+
+    def is_for(self, rights: Rights) -> bool:
+        """Whether somebody with these rights may give it."""
+        return _RANK[rights] >= _RANK[self.rights]

@@ -1,0 +1,98 @@
+"""What a verdict needs to know of what went before: what was judged, who was answered how often.
+
+In memory, with the table `verdicts` behind it, so that a restarted bot answers nothing twice.
+Called from the event loop's thread; the database is asked in worker threads, and for a message that
+is newer than everything judged in its channel (nearly all of them) not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storage.database import Database
+
+KEPT_IDS = 20_000
+MINUTE_MS = 60_000
+
+
+class Recent:
+    """One pipeline's recollection of its own doings."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._judged: OrderedDict[int, None] = OrderedDict()
+        self._newest: dict[int, int] = {}
+        self._answers: dict[int, deque[int]] = {}
+        self._spoke_last: dict[int, int] = {}
+        self._quiet_until: dict[int, int] = {}
+        self._gone: OrderedDict[int, None] = OrderedDict()
+
+    async def times_begun(self, channel_id: int, message_id: int) -> int | None:
+        """How often a reply to the message was begun and never ended; None: it was judged."""
+        if channel_id not in self._newest:
+            newest = await asyncio.to_thread(self._database.cursor, "live", channel_id)
+            self._newest[channel_id] = newest or 0
+        if message_id in self._judged:
+            return None
+        if message_id > self._newest[channel_id]:
+            return 0
+        row = await asyncio.to_thread(self._database.verdict, message_id)
+        if row is None:
+            return 0
+        return row.attempts if row.outcome == "begun" else None
+
+    def judged(self, channel_id: int, message_id: int) -> None:
+        """The message has its verdict."""
+        _keep(self._judged, message_id)
+        self._newest[channel_id] = max(self._newest.get(channel_id, 0), message_id)
+
+    def answered(self, channel_id: int, member_id: int, own_message_id: int) -> None:
+        """A reply went out."""
+        for who in (channel_id, member_id):
+            self._answers.setdefault(who, deque()).append(self._now_ms())
+        self._spoke_last[channel_id] = own_message_id
+
+    def answers_within_a_minute(self, who: int) -> int:
+        """How often a member was answered, or in a channel, within the last minute."""
+        times = self._answers.get(who)
+        if times is None:
+            return 0
+        while times and times[0] <= self._now_ms() - MINUTE_MS:
+            times.popleft()
+        if not times:
+            del self._answers[who]
+        return len(times)
+
+    def spoke_since(self, channel_id: int, message_id: int) -> bool:
+        """Whether the persona's last message in the channel is newer than this one."""
+        return self._spoke_last.get(channel_id, 0) > message_id
+
+    async def is_quiet(self, channel_id: int) -> bool:
+        """Whether somebody asked for silence here and the time is not over."""
+        if channel_id not in self._quiet_until:
+            until_ms = await asyncio.to_thread(self._database.quiet_until, channel_id)
+            self._quiet_until[channel_id] = until_ms
+        return self._quiet_until[channel_id] > self._now_ms()
+
+    def quieten(self, channel_id: int, until_ms: int) -> None:
+        """Somebody asked for silence (the database knows already)."""
+        self._quiet_until[channel_id] = until_ms
+
+    def deleted(self, message_id: int) -> None:
+        """The message was deleted: no reply to it any more."""
+        _keep(self._gone, message_id)
+
+    def is_gone(self, message_id: int) -> bool:
+        """Whether it was deleted since it came."""
+        return message_id in self._gone
+
+
+def _keep(ids: OrderedDict[int, None], message_id: int) -> None:
+    ids[message_id] = None
+    if len(ids) > KEPT_IDS:
+        ids.popitem(last=False)

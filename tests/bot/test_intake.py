@@ -1,0 +1,230 @@
+"""intake: stored at once, worked through in order, nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.intake import Intake
+from bot.messages import Deleted, Edited, IncomingMessage, Reacted, ReactionsCleared, Trace
+from bot.pipeline import Pipeline
+from bot.verdicts import BEGUN, FAILED, SENT
+from model.inference import Engine
+from storage.database import Database
+from storage.records import ChannelRecord, Reaction
+from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine
+from tests.bot.scene import BOB, GUILD_ID, MIRA, START_MS, TAVERN, incoming
+from tests.bot.test_pipeline import Room, make
+
+KITCHEN = ChannelRecord(502, GUILD_ID, "The Lantern", "kitchen")
+
+
+@pytest.fixture(scope="module")
+def engine(tiny: Path) -> Iterator[Engine]:
+    with Engine.load(tiny, context_tokens=512, threads=1) as loaded:
+        yield loaded
+
+
+@asynccontextmanager
+async def running(pipeline: Pipeline, database: Database, **hooks: Any) -> AsyncIterator[Intake]:
+    intake = Intake(pipeline, database, **hooks)
+    task = asyncio.create_task(intake.run())
+    try:
+        yield intake
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def said(text: str, number: int, channel: ChannelRecord = TAVERN) -> IncomingMessage:
+    return incoming(text, message_id=1200 + number, author=BOB, channel=channel)
+
+
+async def test_a_burst_is_stored_in_few_transactions_and_read_in_order(
+    database: Database, engine: Engine
+) -> None:
+    batches: list[int] = []
+    store = database.store_messages
+
+    def counted(channels: Any, members: Any, messages: Any) -> Any:
+        batches.append(len(messages))
+        return store(channels, members, messages)
+
+    database.store_messages = counted  # type: ignore[method-assign]
+    traces: list[Trace] = []
+    async with running(make(database, engine), database, ended=traces.append) as intake:
+        for number in range(1000):
+            intake.tell(said(f"talk {number}", number, TAVERN if number % 2 else KITCHEN))
+        await intake.drained()
+    assert sum(batches) == 1000
+    assert len(batches) <= 10
+    for channel, rest in ((TAVERN, 1), (KITCHEN, 0)):
+        ids = [line.message_id for line in database.context(channel.channel_id, 1000)]
+        assert ids == [1200 + n for n in range(1000) if n % 2 == rest][-len(ids) :]
+        assert database.cursor("live", channel.channel_id) == 2198 + rest
+    assert len(traces) == 1000
+    assert len(database.verdicts(2000)) == 1000
+
+
+async def test_a_busy_channel_holds_up_neither_storing_nor_another_channel(
+    database: Database, engine: Engine
+) -> None:
+    slow = SlowEngine(engine)
+    room = Room()
+    async with running(make(database, slow, room, recall_enabled=False), database) as intake:
+        intake.tell(said("Mynah?", 1))
+        await slow.started.wait()
+        intake.tell(said("so", 2))
+        intake.tell(said("hm", 3, KITCHEN))
+        await until(lambda: len(database.messages_by_id([1201, 1202, 1203])) == 3)
+        await until(lambda: database.verdict(1203) is not None)
+        assert database.verdict(1202) is None
+        row = database.verdict(1201)
+        assert row is not None
+        assert row.outcome == BEGUN
+        slow.may_go_on.set()
+        await intake.drained()
+    assert [asked for _, _, asked in room.sent] == [1201]
+    assert database.verdict(1202) is not None
+
+
+async def test_what_failed_is_counted_and_the_next_message_is_answered(
+    database: Database, engine: Engine
+) -> None:
+    class FailsOnce(OddEngine):
+        has_failed = False
+
+        async def generate(self, *given: Any, **rest: Any) -> Any:
+            if not self.has_failed:
+                self.has_failed = True
+                raise ZeroDivisionError
+            return await self._engine.generate(*given, **rest)
+
+    room = Room()
+    async with running(make(database, FailsOnce(engine), room), database) as intake:
+        intake.tell(said("Mynah?", 1))
+        intake.tell(said("Mynah??", 2))
+        await intake.drained()
+    rows = {row.message_id: row.outcome for row in database.verdicts(10)}
+    assert rows == {1201: FAILED, 1202: SENT}
+    assert [asked for _, _, asked in room.sent] == [1202]
+
+
+async def test_nothing_is_answered_twice_whenever_it_went_down(
+    database: Database, engine: Engine
+) -> None:
+    """A reply that was begun may be begun once more; one that may have left is left alone."""
+    room = Room()
+    slow = SlowEngine(engine)
+    for _ in range(3):  # each time it goes down while the model writes
+        pipeline = make(database, slow, room, recall_enabled=False)
+        async with running(pipeline, database) as intake:
+            slow.started.clear()
+            intake.tell(said("Mynah?", 1))
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(slow.started.wait(), 1)
+    row = database.verdict(1201)
+    assert row is not None
+    assert (row.verdict, row.reason) == ("silent", "the bot went down twice over this message")
+    room.is_broken = True
+    async with running(make(database, engine, room), database) as intake:
+        intake.tell(said("Mynah?", 2))
+        await intake.drained()
+    room.is_broken = False
+    async with running(make(database, engine, room), database) as intake:
+        intake.tell(said("Mynah?", 2))
+        await intake.drained()
+    assert room.sent == []
+
+
+async def test_edits_and_deletions_reach_history_and_transcript(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    async with running(pipeline, database) as intake:
+        for number, text in enumerate(["one", "two", "three"]):
+            intake.tell(said(text, number))
+        intake.tell(Reacted(TAVERN.channel_id, 1201, "x", 1))
+        changed = replace(said("TWO", 1).record, edited_at_ms=START_MS + 1_300_000)
+        intake.tell(Edited(changed, BOB, TAVERN))
+        unknown = replace(said("never seen", 50).record, edited_at_ms=START_MS + 1_300_000)
+        intake.tell(Edited(unknown, BOB, TAVERN))
+        intake.tell(Deleted(TAVERN.channel_id, (1200,), START_MS + 1_300_000))
+        await intake.drained()
+    turns = (await pipeline.transcripts.of(TAVERN.channel_id)).turns
+    assert [turn.text for turn in turns] == ["TWO", "three"]
+    assert [line.text for line in database.context(TAVERN.channel_id, 10)] == ["TWO", "three"]
+    one, two = database.messages_by_id([1200, 1201])
+    assert (one.content, one.deleted_at_ms) == ("", START_MS + 1_300_000)
+    assert (two.content, two.reactions) == ("TWO", (Reaction("x", 1),))
+    assert database.messages_by_id([1250]) == []
+
+
+async def test_a_message_deleted_while_its_answer_is_written_is_not_answered(
+    database: Database, engine: Engine
+) -> None:
+    slow, room = SlowEngine(engine), Room()
+    async with running(make(database, slow, room, recall_enabled=False), database) as intake:
+        intake.tell(said("Mynah?", 1))
+        await slow.started.wait()
+        intake.tell(Deleted(TAVERN.channel_id, (1201,), START_MS + 1_300_000))
+        slow.may_go_on.set()
+        await intake.drained()
+    assert room.sent == []
+    row = database.verdict(1201)
+    assert row is not None
+    assert row.reason == "it was deleted meanwhile"
+
+
+async def test_reactions_are_counted(database: Database, engine: Engine) -> None:
+    async with running(make(database, engine), database) as intake:
+        intake.tell(said("cake", 1))
+        for change in (1, 1, -1, 1):
+            intake.tell(Reacted(TAVERN.channel_id, 1201, ":cake:", change))
+        intake.tell(Reacted(TAVERN.channel_id, 1201, "x", 1))
+        intake.tell(ReactionsCleared(TAVERN.channel_id, 1201, "x"))
+        await intake.drained()
+    assert database.messages_by_id([1201])[0].reactions == (Reaction(":cake:", 2),)
+
+
+async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(
+    database: Database, engine: Engine
+) -> None:
+    failures: list[int] = []
+    async with running(
+        make(database, engine), database, failed=lambda: failures.append(1)
+    ) as intake:
+        impossible = replace(said("x", 1).record, created_at_ms=1 << 70)
+        intake.tell(IncomingMessage(impossible, MIRA, TAVERN))
+        await intake.drained()
+        intake.tell(said("after it", 2))
+        await intake.drained()
+    assert failures == [1]
+    assert [m.content for m in database.messages_by_id([1201, 1202])] == ["after it"]
+
+
+async def test_an_engine_that_cannot_write_says_so_once_a_message(
+    database: Database, engine: Engine
+) -> None:
+    traces: list[Trace] = []
+    pipeline = make(database, FailingEngine(engine))
+    async with running(pipeline, database, ended=traces.append) as intake:
+        intake.tell(said("Mynah?", 1))
+        await intake.drained()
+    assert [trace.error for trace in traces] == ["the model is out of words"]
+    assert pipeline.traces[-1].error == "the model is out of words"

@@ -1,0 +1,135 @@
+"""Slash commands and buttons: a real discord.py client offers them, members use them."""
+
+from typing import Any
+
+import discord
+import pytest
+from discord import app_commands
+
+from tests.discord_stand_in.listener import Listener, listening
+from tests.discord_stand_in.stand_in import StandIn
+from tests.discord_stand_in.things import Allow
+
+
+async def offer(client: Listener, guild_id: int) -> None:
+    """Registers /rate, which answers its asker alone, and /think, which takes its time."""
+    tree = app_commands.CommandTree(client)
+    guild = discord.Object(guild_id)
+
+    @tree.command(guild=guild)
+    @app_commands.default_permissions(manage_guild=True)
+    async def rate(
+        interaction: discord.Interaction, value: app_commands.Range[float, 0.0, 1.0]
+    ) -> None:
+        """Sets the rate."""
+        await interaction.response.send_message(f"rate is {value}", ephemeral=True)
+        await interaction.followup.send("told nobody", ephemeral=True)
+
+    @tree.command(guild=guild)
+    async def think(
+        interaction: discord.Interaction, who: discord.Member, deep: bool = False
+    ) -> None:
+        """Thinks about somebody."""
+        await interaction.response.defer(thinking=True)
+        await interaction.edit_original_response(content=f"{who.name} {deep}")
+        await interaction.followup.send("and more")
+
+    assert len(await tree.sync(guild=guild)) == 2
+
+
+async def test_a_slash_command_is_answered_to_its_asker_alone(discord_server: StandIn):
+    world = discord_server.world
+    async with listening(discord_server) as client:
+        await offer(client, world.guild.id)
+        done = world.interact(
+            world.general.id, world.carol.id, command="rate", options={"value": 0.5}
+        )
+        await discord_server.wait_for_answer(done, 2)
+        assert done.responses[0].content == "rate is 0.5"
+        assert all(response.is_ephemeral for response in done.responses)
+        assert world.general.message_ids == []
+        assert discord_server.posts() == []
+        tree_commands = await client.http.get_guild_commands(client.application_id, world.guild.id)
+        assert {command["name"] for command in tree_commands} == {"rate", "think"}
+
+
+async def test_discords_own_window_would_not_let_it_through(discord_server: StandIn):
+    world = discord_server.world
+    general = world.general.id
+    async with listening(discord_server) as client:
+        await offer(client, world.guild.id)
+        with pytest.raises(ValueError, match=r"0\.0 to 1\.0"):
+            world.interact(general, world.carol.id, command="rate", options={"value": 2.0})
+        with pytest.raises(PermissionError):
+            world.interact(general, world.alice.id, command="rate", options={"value": 1.0})
+        with pytest.raises(ValueError, match="needs"):
+            world.interact(general, world.carol.id, command="rate")
+        with pytest.raises(LookupError):
+            world.interact(general, world.carol.id, command="nonsense")
+        keepers = world.add_role("keepers", Allow.MANAGE_GUILD)
+        world.change_member(world.alice.id, roles=[keepers.id])
+        done = world.interact(general, world.alice.id, command="rate", options={"value": 1})
+        await discord_server.wait_for_answer(done)
+
+
+async def test_thinking_comes_first(discord_server: StandIn):
+    world = discord_server.world
+    async with listening(discord_server) as client:
+        await offer(client, world.guild.id)
+        done = world.interact(
+            world.general.id, world.alice.id, command="think", options={"who": world.bob.id}
+        )
+        await discord_server.wait_for_answer(done, 3)
+        assert [response.kind for response in done.responses] == [5, "edit", "followup"]
+        assert [response.content for response in done.responses] == ["", "bob False", "and more"]
+        shown = [world.messages[message_id].content for message_id in world.general.message_ids]
+        assert shown == ["bob False", "and more"]
+        message = await client.hear("message", lambda m: m.content == "and more")
+        assert message.interaction_metadata.user.id == world.alice.id
+
+
+class Doors(discord.ui.View):
+    @discord.ui.button(label="Open", custom_id="open")
+    async def open(self, interaction: discord.Interaction, button: discord.ui.Button[Any]) -> None:
+        await interaction.response.send_message("opened", ephemeral=True)
+
+    @discord.ui.button(label="Shut", custom_id="shut")
+    async def shut(self, interaction: discord.Interaction, button: discord.ui.Button[Any]) -> None:
+        button.disabled = True
+        await interaction.response.edit_message(content="shut", view=self)
+
+
+async def test_buttons_are_pressed(discord_server: StandIn):
+    world = discord_server.world
+    general = world.general.id
+    async with listening(discord_server) as client:
+        sent = await client.get_channel(general).send("doors", view=Doors(timeout=None))
+        pressed = world.interact(general, world.bob.id, button="open", message_id=sent.id)
+        await discord_server.wait_for_answer(pressed)
+        assert (pressed.content, pressed.responses[0].is_ephemeral) == ("opened", True)
+        pressed = world.interact(general, world.bob.id, button="shut", message_id=sent.id)
+        await discord_server.wait_for_answer(pressed)
+        assert world.messages[sent.id].content == "shut"
+        with pytest.raises(ValueError, match="greyed out"):
+            world.interact(general, world.bob.id, button="shut", message_id=sent.id)
+        with pytest.raises(LookupError):
+            world.interact(general, world.bob.id, button="none", message_id=sent.id)
+
+
+async def test_an_interaction_is_answered_once_and_in_time(discord_server: StandIn):
+    world = discord_server.world
+    async with listening(discord_server) as client:
+        sent = await client.get_channel(world.general.id).send("x", view=Doors(timeout=None))
+        world.answer_within_s = -1.0
+        world.interact(world.general.id, world.bob.id, button="open", message_id=sent.id)
+        seen = await client.hear("interaction")
+        route = "POST /interactions/*/*/callback"
+        await discord_server.wait_until(lambda: discord_server.asked(route))
+        assert discord_server.asked(route)[0].status == 404
+        world.answer_within_s = 3.0
+        seen.response._response_type = None
+        await seen.response.send_message("late")
+        seen.response._response_type = None
+        with pytest.raises(discord.HTTPException) as caught:
+            await seen.response.send_message("again")
+        assert caught.value.code == 40060

@@ -1,0 +1,160 @@
+"""A small program in the bot's place: speaks the real protocol, and behaves as it is told.
+
+    python fake_bot.py --home H BEHAVIOUR...
+
+The nth start on a home takes the nth behaviour, later ones the last. A start leaves a line in
+`starts.jsonl`: its pid, a monotonic time, and the hash of what it read on stdin.
+
+    ready         serves until it is asked to stop
+    loading       heartbeats, never ready
+    mute          ready, then no heartbeat and no answer more
+    deaf          takes the message to stop and goes on; ends on SIGTERM
+    stubborn      neither the message nor SIGTERM moves it
+    closes        serves; closes its channel after a moment and opens another
+    crash         an exception at once
+    assert        as a failed assertion in ggml: a line on stderr, abort()
+    silent-N      exits with N at once, without a word
+    says-N        becomes ready, says that it ends with N, exits with N
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bot.protocol import ControlServer
+from storage.paths import Home
+
+HEARTBEAT_S = 0.05
+
+
+class FakeBot:
+    def __init__(self, home: Home, behaviour: str) -> None:
+        self.home = home
+        self.behaviour = behaviour
+        self.is_ready = False
+        self.stopping = asyncio.Event()
+        self.code, self.reason = 0, "It was asked to stop."
+
+    async def run(self) -> int:
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.terminated)
+        server = await self.serve()
+        if self.behaviour != "loading":
+            self.is_ready = True
+            server.broadcast("ready", self.vitals())
+        if self.behaviour.startswith("says-"):
+            await self.be_heard(server)
+            self.end(int(self.behaviour[5:]), "This is what the bot says.")
+        if self.behaviour == "closes":
+            await asyncio.sleep(0.2)
+            await server.close()
+            server = await self.serve()
+        await self.beat(server)
+        server.broadcast("ended", {"code": self.code, "reason": self.reason})
+        await server.close()
+        return self.code
+
+    async def serve(self) -> ControlServer:
+        handlers = {"stop": self.stop, "say": self.say}
+        server = ControlServer(self.home.data_storage, hello=self.vitals, handlers=handlers)
+        await server.start()
+        return server
+
+    async def be_heard(self, server: ControlServer) -> None:
+        for _ in range(100):
+            if server.clients:
+                return
+            await asyncio.sleep(0.05)
+
+    async def beat(self, server: ControlServer) -> None:
+        while not self.stopping.is_set():
+            if self.behaviour == "mute":
+                await asyncio.sleep(0.3)
+                time.sleep(600)  # noqa: ASYNC251 - that is what a hang is
+            server.broadcast("heartbeat", self.vitals())
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), HEARTBEAT_S)
+
+    def vitals(self) -> dict[str, Any]:
+        phase = "online" if self.is_ready else "loading"
+        return {"ready": self.is_ready, "phase": phase, "uptime_s": 1.0}
+
+    async def say(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {"reply": data["text"].upper()}
+
+    async def stop(self, data: dict[str, Any]) -> dict[str, Any]:
+        if self.behaviour not in ("deaf", "stubborn"):
+            self.stopping.set()
+        return {}
+
+    def terminated(self) -> None:
+        print("terminated", file=sys.stderr, flush=True)
+        if self.behaviour != "stubborn":
+            self.stopping.set()
+
+    def end(self, code: int, reason: str) -> None:
+        self.code, self.reason = code, reason
+        self.stopping.set()
+
+
+def note_start(home: Home) -> int:
+    """Leave a line; how many starts there were before."""
+    given = sys.stdin.readline().strip()
+    path = home.root / "starts.jsonl"
+    before = len(path.read_text().splitlines()) if path.exists() else 0
+    digest = hashlib.sha256(given.encode()).hexdigest() if given else ""
+    with path.open("a") as file:
+        file.write(json.dumps({"pid": os.getpid(), "at_s": time.monotonic(), "token": digest}))
+        file.write("\n")
+    return before
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--through", action="store_true", help="be a program that starts the bot")
+    parser.add_argument("behaviours", nargs="+")
+    arguments = parser.parse_args()
+    if arguments.through:  # as python.exe of a venv on Windows does
+        command = [argument for argument in sys.argv if argument != "--through"]
+        return subprocess.run([sys.executable, *command]).returncode
+    home = Home(Path(arguments.home))
+    start = note_start(home)
+    behaviour = arguments.behaviours[min(start, len(arguments.behaviours) - 1)]
+    print(f"start {start + 1}: {behaviour}", file=sys.stderr)
+    if behaviour == "crash":
+        raise RuntimeError("the bot cannot go on")
+    if behaviour == "assert":
+        return fail_an_assertion()
+    if behaviour.startswith("silent-"):
+        return int(behaviour[7:])
+    return asyncio.run(FakeBot(home, behaviour).run())
+
+
+def fail_an_assertion() -> int:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    print("/src/ggml/src/ggml.c:1729: GGML_ASSERT(ctx->mem) failed", file=sys.stderr)
+    for number in range(12):
+        print(f"libggml-base.so(+0x1{number:x})", file=sys.stderr)
+    sys.stderr.flush()
+    os.abort()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
