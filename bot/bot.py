@@ -38,7 +38,7 @@ from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import Home
-from storage.records import community_name
+from storage.records import MemberRecord, community_name
 from storage.settings import Settings, Value
 
 log = logging.getLogger(__name__)
@@ -337,6 +337,20 @@ class Bot:
         registry = ModelRegistry(self.database, self.home)
         await asyncio.to_thread(registry.deploy, version_id)
         await self.restart()
+
+    async def exclude(self, member_id: int, is_excluded: bool) -> None:
+        """At once: what they said is in no transcript any more."""
+        await asyncio.to_thread(self._exclude, member_id, is_excluded)
+        if is_excluded:
+            gone = await asyncio.to_thread(self.database.drop_context_of_author, member_id)
+            self.pipeline.transcripts.remove(gone)
+
+    def _exclude(self, member_id: int, is_excluded: bool) -> None:
+        """Somebody may be left out before they said anything."""
+        if self.database.member(member_id) is None:
+            name = f"member {member_id}"
+            self.database.upsert_members([MemberRecord(member_id, name, name, False, is_excluded)])
+        self.database.set_excluded(member_id, is_excluded)
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         rows = await asyncio.to_thread(self.database.verdicts, limit)

@@ -9,6 +9,9 @@ restart                       {}; it ends with ExitCode.RESTART
 reload                        {}; settings are read again
 deploy      version_id        {}; the model of that version serves from now on
 verdicts    limit             verdicts: the newest first
+set         name, text        {}; a setting is stored and acts, where it is live, at once
+exclude     member_id,        {}; a member is left out of everything, or no longer
+            is_excluded
 
 event       fields            when
 heartbeat   phase, ready,     every 5 s; the hello carries the same, so that a client that comes
@@ -68,6 +71,12 @@ class Bot(Protocol):
 
     async def deploy(self, version_id: str) -> None:
         """Serve that version of the model from now on."""
+
+    async def set_setting(self, name: str, text: str) -> object:
+        """Store a setting and apply it. Raises SettingError with the range."""
+
+    async def exclude(self, member_id: int, is_excluded: bool) -> None:
+        """Leave a member out of everything from now on, or take that back."""
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         """The last `limit` verdicts as JSON, newest first."""
@@ -146,6 +155,8 @@ class Control:
             "reload": self._reload,
             "deploy": self._deploy,
             "verdicts": self._verdicts,
+            "set": self._set,
+            "exclude": self._exclude,
         }
 
     async def _ping(self, data: dict[str, Any]) -> Mapping[str, Any]:
@@ -179,6 +190,17 @@ class Control:
         if type(limit) is not int or not 1 <= limit <= MAX_VERDICTS:
             raise ControlError(f"verdicts takes a limit from 1 to {MAX_VERDICTS}.")
         return {"verdicts": await self._bot.verdicts(limit)}
+
+    async def _set(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.set_setting(_text(data, "name", 100), str(data.get("text", "")))
+        return {}
+
+    async def _exclude(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        member_id, is_excluded = data.get("member_id"), data.get("is_excluded")
+        if type(member_id) is not int or type(is_excluded) is not bool:
+            raise ControlError("exclude takes a member_id and is_excluded, true or false.")
+        await self._bot.exclude(member_id, is_excluded)
+        return {}
 
 
 def _text(data: Mapping[str, Any], name: str, max_chars: int) -> str:

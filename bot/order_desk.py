@@ -17,7 +17,6 @@ from bot.commands import Answer, Order, Orders
 from bot.errands import Errands, Told
 from bot.messages import Happening, IncomingMessage
 from bot.platforms.platform import DeliveryError, wall_clock_ms
-from storage.database import DatabaseError
 from storage.manifest import read_manifest
 from storage.records import MemberRecord, VerdictRow
 from storage.settings import Settings, Value
@@ -160,20 +159,7 @@ class OrderDesk:
         self._bot.pipeline.recent.quieten(channel_id, until_ms)
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
-        """At once: what they said is in no transcript any more."""
-        await asyncio.to_thread(self._exclude, member_id, is_excluded)
-        if is_excluded:
-            gone = await asyncio.to_thread(self._bot.database.drop_context_of_author, member_id)
-            self._bot.pipeline.transcripts.remove(gone)
-
-    def _exclude(self, member_id: int, is_excluded: bool) -> None:
-        """Somebody may be left out before they said anything."""
-        database = self._bot.database
-        try:
-            database.set_excluded(member_id, is_excluded)
-        except DatabaseError:
-            name = f"member {member_id}"
-            database.upsert_members([MemberRecord(member_id, name, name, False, is_excluded)])
+        await self._bot.exclude(member_id, is_excluded)
 
     async def find_members(self, text: str) -> list[MemberRecord]:
         wanted = text.casefold()

@@ -100,7 +100,7 @@ class ChildProcess:
 def bot_command(home: Home) -> list[str]:
     """Starts the bot under supervision, with this Python."""
     main = PROGRAM_DIR / "bot" / "main.py"
-    return [str(_python()), str(main), "--home", str(home.root), "--supervised"]
+    return [str(console_python()), str(main), "--home", str(home.root), "--supervised"]
 
 
 def spawn(home: Home, command: Sequence[str]) -> ChildProcess:
@@ -192,7 +192,7 @@ def _new_log(home: Home) -> BinaryIO:
     return os.fdopen(handle, "wb")
 
 
-def _python() -> Path:
+def console_python() -> Path:
     """This Python; python.exe in place of pythonw.exe, which gives a process no output."""
     python = Path(sys.executable)
     with_output = python.with_name("python.exe")
