@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Starts Mynah. The first start makes the environment (.venv) and installs what is needed.
+"""Starts Mynah: without flags its window. The first start makes the environment (.venv) and
+installs what is needed.
 
 Standard library alone, and nothing here that an older Python cannot read: it shall be able to say
 that it is too old.
@@ -16,16 +17,6 @@ from pathlib import Path
 PROGRAM_DIR = Path(__file__).resolve().parent
 sys.path.insert(0, str(PROGRAM_DIR))
 
-WHAT_TO_TYPE = """\
-Mynah's window is not built yet. What works today, in this folder:
-
-  {python} launcher.py --demo      fine-tune a small model on a sample community and chat with it
-  {python} launcher.py --demo --import PATH --declare "ground"      the same on your own exports
-  {python} launcher.py --headless  run the bot in this terminal and keep it up; Ctrl-C stops it
-  {python} launcher.py --doctor    a report on this computer, to paste into a bug report
-  {python} launcher.py --help      all flags
-"""
-
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="launcher.py", description=__doc__, allow_abbrev=False)
@@ -39,6 +30,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     what.add_argument("--doctor", action="store_true", help="print a report to paste into a bug")
     parser.add_argument(
         "--home", metavar="DIR", help="where data and models lie (else MYNAH_HOME, else here)"
+    )
+    parser.add_argument(
+        "--minimised", action="store_true", help="open the window in the tray, not in sight"
     )
     demo = parser.add_argument_group("with --demo")
     demo.add_argument("--say", metavar="TEXT", help="print one reply to TEXT and end")
@@ -57,6 +51,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     only_demo = (arguments.say, arguments.json or None, arguments.paths, arguments.declare)
     if not arguments.demo and any(value is not None for value in only_demo):
         parser.error("--say, --json, --import and --declare go with --demo")
+    if arguments.minimised and (arguments.demo or arguments.headless or arguments.doctor):
+        parser.error("--minimised goes with the window")
     if arguments.json and arguments.say is None:
         parser.error("--json goes with --say")
     for path in arguments.paths or []:
@@ -81,8 +77,7 @@ def main(argv: list[str]) -> int:
         print(refusal, file=sys.stderr)
         return 2
     if not (arguments.demo or arguments.headless):
-        print(WHAT_TO_TYPE.format(python=Path(sys.executable).stem or "python3"), end="")
-        return 0
+        return open_window(argv)
     files = [environment.LAPTOP] + ([environment.TRAIN] if arguments.demo else [])
     try:
         python = environment.ensure(environment.Environment(), files)
@@ -95,6 +90,28 @@ def main(argv: list[str]) -> int:
     flags = [flag for flag in argv if flag not in ("--demo", "--headless")]
     script = Path("scripts", "demo.py") if arguments.demo else Path("gui", "headless.py")
     return become([str(python), str(PROGRAM_DIR / script), *flags])
+
+
+def open_window(argv: list[str]) -> int:
+    """Make the environment in a window of its own where it is missing, then be the window."""
+    from gui import install_window
+    from gui.no_window import why_no_window
+    from scripts import environment
+
+    place = environment.Environment()
+    if not environment.is_current(place, [environment.LAPTOP]):
+        sentence = why_no_window()
+        if sentence:
+            print(sentence, file=sys.stderr)
+            return 2
+        status = install_window.install()
+        if status:
+            return status
+    python = place.python
+    silent = python.with_name("pythonw.exe")
+    if Path(sys.executable).stem.lower() == "pythonw" and silent.exists():
+        python = silent
+    return become([str(python), str(PROGRAM_DIR / "gui" / "open_window.py"), *argv])
 
 
 def become(command: list[str]) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import psutil
@@ -19,27 +19,28 @@ import psutil
 from bot.composition import model_to_answer_with, open_engine, open_recall
 from bot.config import Config, read_config
 from bot.control import Control
+from bot.ending import End, end_of
 from bot.errands import Errands
-from bot.intake import Intake
+from bot.intake import BATCH, Intake
 from bot.logs import Logs, log_trace
 from bot.messages import Trace
 from bot.order_desk import OrderDesk
+from bot.patience import patiently
 from bot.pipeline import Pipeline
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord_connection import NO_INVITATION, ONLINE
-from bot.platforms.discord_errors import BadTokenError, MissingIntentError
 from bot.platforms.local import LocalPlatform, Side
 from bot.platforms.platform import LoginsUsedUpError, wall_clock_ms
 from bot.protocol import ExitCode
 from bot.recall import Recall
 from model.inference import Engine
-from storage.connections import DatabaseBusyError
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import Home
 from storage.records import MemberRecord, community_name
 from storage.settings import Settings, Value
+from storage.verdict_store import LIVE
 
 log = logging.getLogger(__name__)
 
@@ -50,25 +51,28 @@ KEPT_MS = 31 * DAY_MS
 MINUTE_S = 60.0
 DRAIN_S = 5.0
 """How long a reply that is being written may still take when the bot is asked to stop."""
+CLOSE_S = 1.5
+"""How long going offline may take after that; the network may be gone."""
 
 PERIODS = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
-
-
-@dataclass(frozen=True)
-class End:
-    """Why the process ends, for the supervisor and for people."""
-
-    code: ExitCode
-    reason: str = ""
 
 
 class Bot:
     """One home's bot on Discord. `run` lives until somebody ends it or something final happens."""
 
     def __init__(
-        self, home: Home, database: Database, config: Config, token: str, logs: Logs
+        self,
+        home: Home,
+        database: Database,
+        config: Config,
+        token: str,
+        logs: Logs,
+        on_end: Callable[[End], None] = lambda end: None,
     ) -> None:
-        """Opens nothing. Everything handed in is closed by whoever opened it."""
+        """Opens nothing. Everything handed in is closed by whoever opened it.
+
+        `on_end` is called when the bot begins to end.
+        """
         self.home = home
         self.database = database
         self.platform: DiscordPlatform
@@ -81,52 +85,68 @@ class Bot:
         self._control = Control(home.data_storage, self)
         self._phase = "loading"
         self._playground: Pipeline | None = None
+        self._pipelines: tuple[Pipeline, ...] = ()
+        """Both, once the model is loaded."""
         self._began_s = time.monotonic()
-        self._ending: asyncio.Future[End]
+        self._changing = asyncio.Lock()
+        """One change of the settings at a time: the last one that was read counts."""
+        self._on_end = on_end
+        self._end: End | None = None
+        self._ending: asyncio.Future[None]
         self._small_tasks: set[asyncio.Task[None]] = set()
         self._errands: Errands
 
     # -- life ---------------------------------------------------------------------------------
 
     async def run(self) -> End:
-        """Open the control channel, load the model, live on Discord until the end."""
+        """Open the control channel, load the model, live on Discord until the end.
+
+        Where that comes while the model is loading, its thread is left behind.
+        """
         self._ending = asyncio.get_running_loop().create_future()
-        end = End(ExitCode.CRASHED, "Mynah's bot went down; the log says more.")
-        endpoint = await self._control.start()
-        self._logs.keep_secret(endpoint.key)
-        try:
-            with ExitStack() as stack:
-                end = await self._load_and_live(stack)
-        finally:
-            log.info("The bot ends. %s", end.reason, extra={"code": int(end.code)})
-            await self._control.close(end.code, end.reason)
+        with ExitStack() as stack:
+            endpoint = await self._control.start()
+            self._logs.keep_secret(endpoint.key)
+            try:
+                await self._load_and_live(stack)
+            finally:
+                self.end(End(ExitCode.CRASHED, "Mynah's bot went down; the log says more."))
+                end = self._end or End(ExitCode.CRASHED)
+                log.info("The bot ends. %s", end.reason, extra={"code": int(end.code)})
+                await self._control.close(end.code, end.reason)
         return end
 
     def end(self, end: End) -> None:
-        """Begin to end; the first one that says so is heard."""
+        """Begin to end. The first one that says so is heard, but who stops a restart, too."""
+        is_stop = end.code is ExitCode.DONE
+        if self._end is None or (is_stop and self._end.code is ExitCode.RESTART):
+            self._end = end
+            self._on_end(end)
         if not self._ending.done():
-            self._ending.set_result(end)
+            self._ending.set_result(None)
 
-    async def _load_and_live(self, stack: ExitStack) -> End:
+    async def _load_and_live(self, stack: ExitStack) -> None:
         loading = asyncio.create_task(asyncio.to_thread(self._load, stack))
         await _first_of(loading, self._ending)
-        try:
-            engine, recall = await loading
-        except DatabaseBusyError:
-            raise
-        except MynahError as error:
-            return End(ExitCode.BAD_CONFIG, str(error))
         if self._ending.done():
-            return self._ending.result()
+            return
+        try:
+            engine, recall = loading.result()
+        except MynahError as error:
+            self.end(end_of(error))
+            return
         self._put_together(engine, recall)
-        return await self._live()
+        await self._live()
 
     def _load(self, stack: ExitStack) -> tuple[Engine, Recall]:
         """In a worker thread: seconds for gigabytes."""
         self.model_name, gguf = model_to_answer_with(self.home, self.database, self.settings)
         began_s = time.perf_counter()
-        recall = stack.enter_context(open_recall(self.home, self.database, self.settings))
-        engine = stack.enter_context(open_engine(gguf, self.settings))
+        with ExitStack() as parts:
+            recall = parts.enter_context(open_recall(self.home, self.database, self.settings))
+            engine = parts.enter_context(open_engine(gguf, self.settings))
+            if not self._ending.done():  # else nobody waits for them any more
+                stack.enter_context(parts.pop_all())
         log.info(
             "The model %s is loaded.",
             self.model_name,
@@ -152,9 +172,6 @@ class Bot:
             platform=self.platform,
             settings=self.settings,
         )
-        self.intake = Intake(
-            self.pipeline, self.database, ended=self._note_trace, failed=self._note_error
-        )
         local = LocalPlatform(server=community_name(self.database.channels()), label="window")
         self._playground = Pipeline(
             database=self.database,
@@ -164,29 +181,37 @@ class Bot:
             settings=self.settings,
             transcript_since_ms=local.started_ms,
         )
+        self._pipelines = (self.pipeline, self._playground)
+        self.intake = Intake(
+            self.pipeline,
+            self.database,
+            ended=self._note_trace,
+            failed=self._note_error,
+            forget=self._forget,
+        )
 
-    async def _live(self) -> End:
+    async def _live(self) -> None:
         """Take in and answer until the end; then let what is being written be finished."""
         discord = asyncio.create_task(self.platform.run(self._token))
         others = [asyncio.create_task(work) for work in (self.intake.run(), self._keep_house())]
         self._control.ready()
         try:
             await _first_of(discord, self._ending, *others)
-            if not self._ending.done():
-                for task in (discord, *others):
-                    if task.done():
-                        self.end(_end_of(task))
-            self.platform.stop_listening()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.intake.drained(), DRAIN_S)
+            for task in (discord, *others):
+                if task.done() and not self._ending.done():
+                    self.end(_end_of(task))
         finally:
-            await self._errands.close()
-            for task in others:
-                task.cancel()
-            await self.platform.close()
-            discord.cancel()
-            await asyncio.gather(discord, *others, return_exceptions=True)
-        return self._ending.result()
+            await self._wind_up(discord, others)
+
+    async def _wind_up(self, discord: asyncio.Task[None], others: list[asyncio.Task[None]]) -> None:
+        """Close everything, within about DRAIN_S + 2 x CLOSE_S whatever hangs."""
+        self.platform.stop_listening()
+        await _within(DRAIN_S, self.intake.drained(), self._errands.close())
+        for task in others:
+            task.cancel()
+        await _within(CLOSE_S, self.platform.close())
+        discord.cancel()
+        await asyncio.wait({discord, *others}, timeout=CLOSE_S)
 
     def _enter(self, phase: str) -> None:
         if phase == NO_INVITATION:
@@ -206,24 +231,30 @@ class Bot:
                 up_s = min(now_s - since_s, 2 * MINUTE_S)
                 await self._count("up_s", up_s)
             since_s = now_s
-            before_ms = wall_clock_ms() - KEPT_MS
-            await asyncio.to_thread(self.database.trim_verdicts, before_ms)
-            await asyncio.to_thread(self.database.trim_statistics, before_ms)
+            try:
+                await asyncio.to_thread(self._take_away_what_is_old)
+            except MynahError as error:
+                log.warning("What is old is still kept. %s", error)
+
+    def _take_away_what_is_old(self) -> None:
+        before_ms = wall_clock_ms() - KEPT_MS
+        self.database.trim_verdicts(before_ms)
+        self.database.trim_statistics(before_ms)
 
     # -- what the platform asks ---------------------------------------------------------------
 
     async def _read_until(self, channel_id: int) -> int | None:
-        return await asyncio.to_thread(self.database.cursor, "live", channel_id)
+        return await patiently(self.database.cursor, LIVE, channel_id)
 
     async def _count_identify(self) -> None:
-        """Before each login to the gateway. Raises LoginsUsedUpError."""
+        """Before each login to the gateway: none is made uncounted. Raises LoginsUsedUpError."""
         now_ms = wall_clock_ms()
-        made = await asyncio.to_thread(self.database.statistics_since, "identify", now_ms - DAY_MS)
+        made = await patiently(self.database.statistics_since, "identify", now_ms - DAY_MS)
         allowed = self.settings.whole("identifies_a_day")
         if len(made) >= allowed:
             frees_ms = made[len(made) - allowed][0] + DAY_MS
             raise LoginsUsedUpError(allowed, (frees_ms - now_ms) / 1000)
-        await self._count("identify", 1.0)
+        await patiently(self.database.add_statistic, "identify", 1.0, now_ms)
 
     # -- counting -----------------------------------------------------------------------------
 
@@ -241,7 +272,7 @@ class Bot:
         except MynahError as error:
             log.warning("A figure was not kept. %s", error)
 
-    def soon(self, work: Any) -> None:
+    def soon(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside everything else; what goes wrong in it is logged."""
         task = asyncio.create_task(work)
         self._small_tasks.add(task)
@@ -261,21 +292,26 @@ class Bot:
 
     async def set_setting(self, name: str, text: str) -> Value:
         """Store a setting and apply it. Raises SettingError with the range."""
-        value = await asyncio.to_thread(self.database.set_config, name, text)
-        await self.reload()
+        async with self._changing:
+            value = await asyncio.to_thread(self.database.set_config, name, text)
+            await self._read_settings()
         return value
 
     async def reload(self) -> None:
         """Read the settings again; live ones count from the next message on."""
+        async with self._changing:
+            await self._read_settings()
+
+    async def _read_settings(self) -> None:
         before = self.settings
         self._config = await asyncio.to_thread(read_config, self.home, self.database)
         for warning in self._config.warnings:
             log.warning("%s", warning)
         self._logs.set_level(self.settings.text("log_level"))
-        for pipeline in (self.pipeline, self._playground):
-            if pipeline is not None:
-                pipeline.settings = self.settings
-        if before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids"):
+        for pipeline in self._pipelines:
+            pipeline.settings = self.settings
+        is_elsewhere = before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids")
+        if self._pipelines and is_elsewhere:
             await self.platform.rescan()
 
     # -- what the control channel asks --------------------------------------------------------
@@ -286,7 +322,7 @@ class Bot:
 
     async def stats(self) -> Mapping[str, Any]:
         summaries = await asyncio.to_thread(self.summaries)
-        is_up = self._phase != "loading"
+        is_up = bool(self._pipelines)
         return {
             "phase": self._phase,
             "uptime_s": round(time.monotonic() - self._began_s, 1),
@@ -340,10 +376,13 @@ class Bot:
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         """At once: what they said is in no transcript any more."""
-        await asyncio.to_thread(self._exclude, member_id, is_excluded)
+        await patiently(self._exclude, member_id, is_excluded)
+        for pipeline in self._pipelines:
+            pipeline.exclude(member_id, is_excluded)
         if is_excluded:
-            gone = await asyncio.to_thread(self.database.drop_context_of_author, member_id)
-            self.pipeline.transcripts.remove(gone)
+            # First what was judged before and may be on its way into a transcript just now.
+            self._forget(await patiently(self._said_lately, member_id))
+            self._forget(await patiently(self.database.drop_context_of_author, member_id))
 
     def _exclude(self, member_id: int, is_excluded: bool) -> None:
         """Somebody may be left out before they said anything."""
@@ -351,6 +390,17 @@ class Bot:
             name = f"member {member_id}"
             self.database.upsert_members([MemberRecord(member_id, name, name, False, is_excluded)])
         self.database.set_excluded(member_id, is_excluded)
+
+    def _said_lately(self, member_id: int) -> set[int]:
+        ids: set[int] = set()
+        for channel in self.database.channels():
+            recent = self.database.recent_messages(channel.channel_id, BATCH)
+            ids.update(m.message_id for m in recent if m.author_id == member_id)
+        return ids
+
+    def _forget(self, message_ids: Collection[int]) -> None:
+        for pipeline in self._pipelines:
+            pipeline.forget(message_ids)
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         rows = await asyncio.to_thread(self.database.verdicts, limit)
@@ -361,14 +411,21 @@ async def _first_of(*waited_for: asyncio.Future[Any]) -> None:
     await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
 
 
+async def _within(seconds: float, *works: Coroutine[Any, Any, None]) -> None:
+    """Do these side by side; what is not done in time is cancelled, and what fails is logged."""
+    tasks = [asyncio.create_task(work) for work in works]
+    await asyncio.wait(tasks, timeout=seconds)
+    for task in tasks:
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Something could not be closed.", exc_info=error)
+
+
 def _end_of(task: asyncio.Task[None]) -> End:
     """What it means that one of the bot's lasting tasks ended. Raises what is not foreseen."""
-    codes: dict[type[MynahError], ExitCode] = {
-        BadTokenError: ExitCode.BAD_TOKEN,
-        MissingIntentError: ExitCode.MISSING_INTENT,
-    }
     try:
         task.result()
     except MynahError as error:
-        return End(codes.get(type(error), ExitCode.BAD_CONFIG), str(error))
+        return end_of(error)
     return End(ExitCode.CRASHED, "The connection to Discord ended by itself.")

@@ -23,6 +23,7 @@ from bot.order_values import (
     SlashOrder,
 )
 from storage.errors import MynahError
+from storage.records import ChannelRecord
 
 __all__ = [
     "Answer",
@@ -53,24 +54,26 @@ class Orders:
 
     def recognise(self, message: IncomingMessage) -> Order | None:
         """The order that a message is; None: no order of ours, too old, or not theirs to give."""
-        form = _FORM.fullmatch(message.text)
-        if form is None or message.author.is_bot:
-            return None
-        spec = BY_NAME.get(form[1].lower())
-        if spec is None or self._is_too_old(message, spec):
+        found = _form(message)
+        if found is None or self._is_too_old(message, found[0]):
             return None
         return _allowed(
             Order(
-                spec=spec,
-                argument=(form[2] or "").strip(),
-                channel_id=message.channel_id,
-                guild_id=message.channel.guild_id,
+                spec=found[0],
+                argument=found[1],
+                channel=message.channel,
                 member_id=message.author.member_id,
                 rights=message.rights,
                 message_id=message.message_id,
                 mentioned_ids=message.record.mentioned_ids,
+                is_answer=message.record.reply_to_id is not None,
             )
         )
+
+    def is_order(self, message: IncomingMessage) -> bool:
+        """Whether an admin's or moderator's message has the form of an order, however old and
+        whoever may give it: it is no talk, and is kept nowhere."""
+        return message.rights is not Rights.MEMBER and _form(message) is not None
 
     def slash_order(
         self,
@@ -87,7 +90,8 @@ class Orders:
         if spec is None or spec.is_hidden:
             return None
         text = "" if argument is None else str(argument).strip()
-        return _allowed(Order(spec, text, channel_id, guild_id, member_id, rights))
+        channel = ChannelRecord(channel_id, guild_id, "", "")
+        return _allowed(Order(spec, text, channel, member_id, rights))
 
     def slash(self) -> list[SlashOrder]:
         """All that is offered as slash commands."""
@@ -114,6 +118,15 @@ class Orders:
             return True
         age_ms = self._bot.now_ms() - message.record.created_at_ms
         return age_ms > (BACKFILL_MAX_AGE_MS if message.is_backfill else LIVE_MAX_AGE_MS)
+
+
+def _form(message: IncomingMessage) -> tuple[OrderSpec, str] | None:
+    """The row of the table that a message names, and what stands behind the name."""
+    form = _FORM.fullmatch(message.text)
+    if form is None or message.author.is_bot:
+        return None
+    spec = BY_NAME.get(form[1].lower())
+    return None if spec is None else (spec, (form[2] or "").strip())
 
 
 def _refuse_chatter(order: Order) -> None:

@@ -10,6 +10,7 @@ runs, or from a worker thread.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.env_file import BadConfigError, filled, read_env_file
+from bot.log_redaction import REDACTED
 from storage.database import Database
 from storage.paths import Home
 from storage.settings import SETTINGS, Setting, SettingError, Settings, Value, load, parse
@@ -29,6 +31,8 @@ GATEWAY = "MYNAH_DISCORD_GATEWAY"
 _SEEDED = "env_seeded:"
 """Statistics of this name keep that a variable of .env was taken: in the database, so that a
 restored backup and its marks are of one time."""
+_SECRET_LIKE = re.compile(r"(?=[\w.+/=-]*[^\W\d])[\w.+/=-]{20,}")
+"""Also a part of a token. Ids are digits alone."""
 _SCHEMES = {API: ("https", "http"), GATEWAY: ("wss", "ws")}
 
 
@@ -115,9 +119,8 @@ def _parsed(variable: str, setting: Setting, text: str, where: str = "") -> Valu
     try:
         return parse(setting, text)
     except SettingError:
-        shown = text if len(text) <= 60 else text[:57] + "..."
         raise BadConfigError(
-            f'{variable}{where} has to be {setting.allowed}; "{shown}" is not. '
+            f"{variable}{where} has to be {setting.allowed}; {_quoted(text)} is not. "
             "Correct it and start again."
         ) from None
 
@@ -133,9 +136,15 @@ def _address(variable: str, text: str) -> str:
     if not good:
         raise BadConfigError(
             f"{variable} has to be an address that begins with {schemes[0]}:// or {schemes[1]}://; "
-            f'"{text}" is not. Leave it empty for Discord itself.'
+            f"{_quoted(text)} is not. Leave it empty for Discord itself."
         )
     return text.rstrip("/")
+
+
+def _quoted(text: str) -> str:
+    """What somebody wrote, but nothing in it that might be a token in the wrong line."""
+    shown = _SECRET_LIKE.sub(REDACTED, text)
+    return f'"{shown}"' if len(shown) <= 60 else f'"{shown[:57]}..."'
 
 
 def _remarks(variables: Mapping[str, str], addresses: Mapping[str, str]) -> Iterator[str]:

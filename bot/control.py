@@ -6,7 +6,9 @@ stats                         whatever the bot counts
 say         text              reply, verdict, trace: one line of the playground, answered
 stop        reason            {}; the bot begins to stop
 restart                       {}; it ends with ExitCode.RESTART
-reload                        {}; settings are read again
+reload                        overridden: the names of settings that the bot's environment sets,
+                              over what is stored (absent where it is not known); settings are
+                              read again
 deploy      version_id        {}; the model of that version serves from now on
 verdicts    limit             verdicts: the newest first
 set         name, text        {}; a setting is stored and acts, where it is live, at once
@@ -14,13 +16,14 @@ exclude     member_id,        {}; a member is left out of everything, or no long
             is_excluded
 
 event       fields            when
-heartbeat   phase, ready,     every 5 s; the hello carries the same, so that a client that comes
-            uptime_s,         late knows whether the bot serves already
-            lag_p50_ms,
-            lag_p99_ms,
+heartbeat   phase, ready,     every 5 s, and at once when the phase changes; the hello carries the
+            uptime_s,         same, so that a client that comes late knows whether the bot serves
+            lag_p50_ms,       already; and began_s, which with its pid tells the process for sure
+            lag_p99_ms,       (bot/wire/endpoint.py)
             lag_max_ms
 ready       as heartbeat      once, when the bot begins to serve
-stats, log  theirs            when the bot tells them
+log         ts, level,        for each line of the log, where somebody hands them to `tell`
+            logger, message
 ended       code, reason      last, before the channel closes
 """
 
@@ -32,6 +35,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
+
+import psutil
 
 from bot.lag import LagMeter
 from bot.protocol import ControlError, ControlServer, Endpoint, ExitCode, Handler
@@ -66,8 +71,11 @@ class Bot(Protocol):
     async def restart(self) -> None:
         """Begin to end with ExitCode.RESTART and return at once."""
 
-    async def reload(self) -> None:
-        """Read the settings again and apply what applies live."""
+    async def reload(self) -> Mapping[str, Any] | None:
+        """Read the settings again and apply what applies live.
+
+        May say `overridden`: the settings, by name, for which the bot's environment counts.
+        """
 
     async def deploy(self, version_id: str) -> None:
         """Serve that version of the model from now on."""
@@ -91,7 +99,9 @@ class Control:
         self._bot = bot
         self._heartbeat_s = heartbeat_s
         self._began_s = time.monotonic()
-        self._server = ControlServer(folder, hello=self.vitals, handlers=self._handlers())
+        self._server = ControlServer(
+            folder, hello=self._hello, handlers=self._handlers(), began_s=_process_began_s()
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ready = False
@@ -107,6 +117,11 @@ class Control:
         """Tell that the bot serves now."""
         self._is_ready = True
         self.tell("ready", self.vitals())
+
+    def vitals_changed(self) -> None:
+        """Tell a heartbeat at once: to be called when the bot's phase is another. Before `start`
+        and after `close` too."""
+        self.tell("heartbeat", self.vitals())
 
     def tell(self, event: str, data: Mapping[str, Any]) -> None:
         """Tell all clients; never waits. From any thread, before `start` and after `close` too."""
@@ -136,6 +151,10 @@ class Control:
             "lag_p99_ms": lag.p99_ms,
             "lag_max_ms": lag.max_ms,
         }
+
+    def _hello(self) -> dict[str, Any]:
+        """Asked anew for each client: a clock that was set moves `began_s` too."""
+        return {**self.vitals(), "began_s": _process_began_s()}
 
     async def _beat(self) -> None:
         while True:
@@ -178,8 +197,7 @@ class Control:
         return {}
 
     async def _reload(self, data: dict[str, Any]) -> Mapping[str, Any]:
-        await self._bot.reload()
-        return {}
+        return await self._bot.reload() or {}
 
     async def _deploy(self, data: dict[str, Any]) -> Mapping[str, Any]:
         await self._bot.deploy(_text(data, "version_id", 200))
@@ -201,6 +219,11 @@ class Control:
             raise ControlError("exclude takes a member_id and is_excluded, true or false.")
         await self._bot.exclude(member_id, is_excluded)
         return {}
+
+
+def _process_began_s() -> float:
+    """`Endpoint.began_s` of this process, now."""
+    return psutil.Process().create_time()
 
 
 def _text(data: Mapping[str, Any], name: str, max_chars: int) -> str:

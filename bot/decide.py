@@ -56,7 +56,7 @@ def may_read(message: IncomingMessage, facts: Facts) -> bool:
 
 def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
     """The verdict. `draw` is uniform in [0, 1): a rate of 0.0 never speaks, one of 1.0 always."""
-    forbidden = _forbids_reading(message, facts) or _forbids_answering(message, facts)
+    forbidden = forbids(message, facts)
     if forbidden is not None:
         return Silent(forbidden)
     addressed = _addressed(message, facts)
@@ -70,6 +70,11 @@ def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
     if draw < facts.response_rate:
         return Reply(ReplyReason.CHANCE, rate)
     return Silent(SilentReason.NO_CHANCE, rate)
+
+
+def forbids(message: IncomingMessage, facts: Facts) -> SilentReason | None:
+    """Why the message must not be answered, whoever asked; None where it may."""
+    return _forbids_reading(message, facts) or _forbids_answering(message, facts)
 
 
 def _forbids_reading(message: IncomingMessage, facts: Facts) -> SilentReason | None:

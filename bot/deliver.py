@@ -6,12 +6,16 @@ from bot.messages import Allowed, IncomingMessage, SentReply
 from bot.platforms.platform import Platform
 
 
-async def deliver(platform: Platform, asked: IncomingMessage, allowed: Allowed) -> SentReply:
-    """Send the text into the channel of the message it answers.
+async def deliver(
+    platform: Platform, asked: IncomingMessage, allowed: Allowed, *, pings: bool
+) -> SentReply:
+    """Send the text into the channel of the message it answers; `pings` notifies its author.
 
     Raises platform.DeliveryError where the platform does not take it; nothing was sent then.
     """
-    accepted = await platform.send(asked.channel_id, allowed.text, reply_to_id=asked.message_id)
+    accepted = await platform.send(
+        asked.channel_id, allowed.text, reply_to_id=asked.message_id, pings=pings
+    )
     return SentReply(
         message_id=accepted.message_id,
         channel_id=asked.channel_id,

@@ -26,6 +26,10 @@ Told = Callable[[str], Awaitable[None]]
 """Says how it ended to whoever asked."""
 
 
+class EndingError(MynahError):
+    """The bot ends: nothing is begun any more."""
+
+
 class Errands:
     """What runs beside the conversation for minutes or hours."""
 
@@ -39,7 +43,11 @@ class Errands:
         self._is_closing = False
 
     def fetch(self, source: Source, told: Told) -> str:
-        """Start fetching the listed channels' history; what to answer now."""
+        """Start fetching the listed channels' history; what to answer now.
+
+        Raises EndingError once `close` was called.
+        """
+        self._refuse_at_the_end()
         if self._fetching is not None and not self._fetching.done():
             so_far = self._progress.messages if self._progress else 0
             return f"Fetching already: {so_far:,} messages so far."
@@ -76,21 +84,31 @@ class Errands:
         self._progress = progress
 
     async def train(self, told: Told) -> str:
-        """Start the training; what to answer now. Raises JobError where it cannot run here."""
+        """Start the training; what to answer now.
+
+        Raises CannotTrainError, JobRunningError, EndingError once `close` was called.
+        """
 
         async def ended(report: JobReport) -> None:
             await told(_trained(report))
 
-        self._jobs.start("train", await asyncio.to_thread(training, self._home), ended)
+        scripts = await asyncio.to_thread(training, self._home)
+        self._refuse_at_the_end()
+        self._jobs.start("train", scripts, ended)
         return "Training has begun, and takes minutes to hours; I will say how it ended."
 
     async def close(self) -> None:
-        """End what runs; a fetch goes on where it was at the next order."""
+        """End what runs, and tell nobody; a fetch goes on where it was at the next order."""
         self._is_closing = True
         if self._fetching is not None:
             self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
         await self._jobs.close()
+        if self._fetching is not None:
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _refuse_at_the_end(self) -> None:
+        if self._is_closing:
+            raise EndingError("Mynah is about to end; ask again when it is back.")
 
 
 def _trained(report: JobReport) -> str:

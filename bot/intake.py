@@ -11,8 +11,9 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from bot.messages import (
@@ -24,24 +25,18 @@ from bot.messages import (
     ReactionsCleared,
     Trace,
 )
+from bot.patience import patiently
 from bot.pipeline import Pipeline
 from bot.readable import readable
 from bot.store import Known
-from storage.connections import DatabaseBusyError
-from storage.errors import MynahError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from storage.database import Database
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 """How much is stored in one transaction, and taken from a channel's line at once."""
-
-RETRY_S = 1.0
-"""How long is waited where the database is locked by another process."""
 
 Waiting = Known | Edited | Deleted
 
@@ -56,12 +51,15 @@ class Intake:
         *,
         ended: Callable[[Trace], None] = lambda trace: None,
         failed: Callable[[], None] = lambda: None,
+        forget: Callable[[Collection[int]], None] | None = None,
     ) -> None:
-        """`ended` gets every trace; `failed` is called where something was not done."""
+        """`ended` gets every trace; `failed` is called where something was not done; `forget` gets
+        the ids of deleted messages (default: the pipeline's own)."""
         self._pipeline = pipeline
         self._database = database
         self._ended = ended
         self._failed = failed
+        self._forget = forget or pipeline.forget
         self._arrived: deque[tuple[float, Happening]] = deque()
         self._wake = asyncio.Event()
         self._lines: dict[int, deque[Waiting]] = {}
@@ -74,7 +72,8 @@ class Intake:
         """Take something in; returns at once."""
         if isinstance(happening, Deleted):
             for message_id in happening.message_ids:
-                self._pipeline.recent.deleted(message_id)
+                self._pipeline.recent.note_deleted(message_id)
+            self._forget(happening.message_ids)
         self._arrived.append((time.perf_counter(), happening))
         self._idle.clear()
         self._wake.set()
@@ -115,52 +114,59 @@ class Intake:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def _store_a_batch(self) -> None:
-        """Store the oldest of what came. It is taken out of the queue when it is stored."""
-        batch = [self._arrived[i] for i in range(min(BATCH, len(self._arrived)))]
-        for is_message, group in groupby(batch, lambda one: isinstance(one[1], IncomingMessage)):
-            arrived = list(group)
-            try:
-                if is_message:
-                    await self._store_messages(arrived)
-                else:
-                    for _, happening in arrived:
-                        await self._store_change(happening)
-            except DatabaseBusyError as error:
-                log.warning("Nothing is lost, but storing has to wait. %s", error)
-                await asyncio.sleep(RETRY_S)
-                return
-            except Exception:
-                # One message that cannot be stored must not hold up all that come after it.
-                log.exception("%d happenings could not be stored", len(arrived))
-                self._failed()
-            for _ in arrived:
-                self._arrived.popleft()
+        """Store the oldest of what came: all messages at its head, or one change. It is taken out
+        of the queue when it is stored; what cannot be stored for a while is waited for."""
+        batch: list[tuple[float, IncomingMessage]] = []
+        for arrived_s, happening in islice(self._arrived, BATCH):
+            if not isinstance(happening, IncomingMessage):
+                break
+            batch.append((arrived_s, happening))
+        if not batch:
+            await self._store_one(self._store_change(self._arrived[0][1]))
+            self._arrived.popleft()
+            return
+        try:
+            await self._store_messages(batch)
+        except Exception:
+            # One message that cannot be stored must not take the others with it.
+            for one in batch:
+                await self._store_one(self._store_messages([one]))
+        for _ in batch:
+            self._arrived.popleft()
 
-    async def _store_messages(self, arrived: list[tuple[float, Happening]]) -> None:
-        messages = [m for _, m in arrived if isinstance(m, IncomingMessage)]
-        known = await self._pipeline.store(messages)
+    async def _store_one(self, storing: Awaitable[None]) -> None:
+        try:
+            await storing
+        except Exception:
+            log.exception("Something could not be stored")
+            self._failed()
+
+    async def _store_messages(self, arrived: list[tuple[float, IncomingMessage]]) -> None:
+        known = await self._pipeline.store([message for _, message in arrived])
         for one, (arrived_s, _) in zip(known, arrived, strict=True):
             self._line_up(one.message.channel_id, replace(one, arrived_s=arrived_s))
 
     async def _store_change(self, change: Happening) -> None:
         database = self._database
         if isinstance(change, Reacted):
-            await asyncio.to_thread(
+            await patiently(
                 database.change_reaction, change.message_id, change.emoji, change.change
             )
         elif isinstance(change, ReactionsCleared):
-            await asyncio.to_thread(database.clear_reactions, change.message_id, change.emoji)
+            await patiently(database.clear_reactions, change.message_id, change.emoji)
         elif isinstance(change, Deleted):
-            await asyncio.to_thread(database.mark_deleted, change.message_ids, change.at_ms)
+            await patiently(database.mark_deleted, change.message_ids, change.at_ms)
             self._line_up(change.channel_id, change)
         elif isinstance(change, Edited):
-            await asyncio.to_thread(self._store_edit, change)
+            await patiently(self._store_edit, change)
             self._line_up(change.record.channel_id, change)
 
     def _store_edit(self, edited: Edited) -> None:
         """What is not stored (a channel off the allow-list, an admin's order) is not by an edit;
         reactions come by events of their own."""
         for known in self._database.messages_by_id([edited.record.message_id]):
+            if known.edited_at_ms == edited.record.edited_at_ms:
+                continue  # a link preview came
             changed = replace(edited.record, reactions=known.reactions)
             self._database.upsert_messages([changed])
 
@@ -185,33 +191,40 @@ class Intake:
 
     async def _work_on(self, channel_id: int, some: list[Waiting]) -> None:
         try:
-            known = [one for one in some if isinstance(one, Known)]
-            if known:
-                for trace in await self._pipeline.take_turns(channel_id, known):
-                    self._ended(trace)
-            for change in some:
-                if isinstance(change, Edited):
-                    await self._edit(change)
-                elif isinstance(change, Deleted):
-                    await self._delete(change)
-        except MynahError as error:
-            log.error("Something said in channel %d was not handled. %s", channel_id, error)
-            self._failed()
-        except Exception:
+            await self._do(channel_id, some)
+        except Exception as error:
             # The edge of a message: whatever is wrong with this one, the next ones are handled.
-            log.exception("Something said in channel %d was not handled", channel_id)
+            log.error("Something said in channel %d was not handled", channel_id, exc_info=error)
             self._failed()
+            if len(some) > 1:
+                for one in some:
+                    await self._work_on(channel_id, [one])
+
+    async def _do(self, channel_id: int, some: list[Waiting]) -> None:
+        known = [one for one in some if isinstance(one, Known)]
+        if known:
+            for trace in await self._pipeline.take_turns(channel_id, known):
+                self._ended(trace)
+        for change in some:
+            if isinstance(change, Edited):
+                await self._edit(change)
+            elif isinstance(change, Deleted):
+                await self._delete(change)
 
     async def _delete(self, deleted: Deleted) -> None:
         """Again, now that what was waiting in the channel's line stands in the transcript."""
         ids = deleted.message_ids
         async with self._pipeline.turn(deleted.channel_id):
-            await asyncio.to_thread(self._database.mark_deleted, ids, deleted.at_ms)
-            self._pipeline.transcripts.remove(frozenset(ids))
+            await patiently(self._database.mark_deleted, ids, deleted.at_ms)
+            self._forget(ids)
 
     async def _edit(self, edited: Edited) -> None:
         record, pipeline = edited.record, self._pipeline
         own = {pipeline.platform.own_id: pipeline.settings.text("persona_name")}
-        text = await asyncio.to_thread(readable, self._database, record.content, own)
+        text = await patiently(readable, self._database, record.content, own)
         async with pipeline.turn(record.channel_id):
-            await pipeline.transcripts.edit(record.channel_id, record.message_id, text)
+            if text:
+                await pipeline.transcripts.edit(record.channel_id, record.message_id, text)
+            else:  # into a command or a bare link: such lines are not shown
+                await patiently(self._database.drop_context, [record.message_id])
+                pipeline.forget([record.message_id])

@@ -24,6 +24,7 @@ from typing import IO
 
 import psutil
 
+from bot.secret import VARIABLE
 from model.profiles import DEMO
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
@@ -32,8 +33,10 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """How long a script has between being asked to end and being made to."""
+CLOSE_GRACE_S = 3.0
+"""The same where the bot itself ends: it has ten seconds in all."""
+_LOOK_EVERY_S = 0.05
 _STARTED_WITHIN_S = 1.0
-_SECRETS = ("DISCORD_BOT_TOKEN",)
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
@@ -80,6 +83,8 @@ class Jobs:
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._is_cancelled = False
+        self._is_telling = False
+        self._is_closing = False
         self._name = ""
 
     @property
@@ -91,7 +96,8 @@ class Jobs:
         return left[0] if left else None
 
     def start(self, name: str, scripts: Sequence[Script], ended: Ended) -> Path:
-        """Start a job and return its log file; `ended` is awaited once, whatever becomes of it.
+        """Start a job and return its log file; `ended` is awaited once, whatever becomes of it,
+        unless `close` ends it.
 
         Raises JobRunningError while another one runs.
         """
@@ -100,7 +106,7 @@ class Jobs:
             raise JobRunningError(f"{running} is still running; one job at a time.")
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         log_file = self._home.logs / f"{name}-{stamp}.log"
-        self._name, self._is_cancelled = name, False
+        self._name, self._is_cancelled, self._is_telling = name, False, False
         self._task = asyncio.create_task(self._run(name, scripts, log_file, ended))
         return log_file
 
@@ -112,20 +118,29 @@ class Jobs:
         if self._task is None or self._task.done():
             left = _left_behind(self._mark)
             if left is not None:
-                await asyncio.to_thread(_end_tree, left[1])
+                await _end_tree(left[1], GRACE_S)
                 self._mark.unlink(missing_ok=True)
             return left is not None
         self._is_cancelled = True
         if self._process is not None:
-            await asyncio.to_thread(_end_tree, self._process.pid)
+            await _end_tree(self._process.pid, GRACE_S)
         with suppress(asyncio.CancelledError):
             await asyncio.shield(self._task)
         return True
 
     async def close(self) -> None:
-        """End this bot's job: what it has finished stays, and the next one goes on from there."""
-        if self._task is not None and not self._task.done():
-            await self.cancel()
+        """End this bot's job: what it has finished stays, and the next one goes on from there.
+
+        Takes a little more than CLOSE_GRACE_S at most; nobody is told any more.
+        """
+        self._is_closing = self._is_cancelled = True
+        if self._task is None or self._task.done():
+            return
+        if self._is_telling:
+            self._task.cancel()
+        elif self._process is not None:
+            await _end_tree(self._process.pid, CLOSE_GRACE_S)
+        await asyncio.wait({self._task})
 
     async def _run(
         self, name: str, scripts: Sequence[Script], log_file: Path, ended: Ended
@@ -145,6 +160,9 @@ class Jobs:
         fields = {"is_done": is_done, "is_cancelled": self._is_cancelled, "total_s": seconds}
         log.info("job %s ended", name, extra=fields)
         report = JobReport(name, is_done, self._is_cancelled, seconds, log_file, said)
+        if self._is_closing:
+            return
+        self._is_telling = True
         try:
             await ended(report)
         except Exception:
@@ -158,7 +176,7 @@ class Jobs:
 
     async def _one(self, script: Script, output: IO[bytes]) -> int:
         """Run one script to its end; its exit status."""
-        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
+        environment = {k: v for k, v in os.environ.items() if k != VARIABLE}
         command = [sys.executable, str(self._scripts_dir / script.file), *script.arguments]
         self._process = process = await asyncio.create_subprocess_exec(
             *command,
@@ -173,12 +191,16 @@ class Jobs:
             _lower_priority(process.pid)
             self._mark.write_text(json.dumps({"name": self._name, **_identity(process.pid)}))
             if self._is_cancelled:  # while it was being started
-                await asyncio.to_thread(_end_tree, process.pid)
+                await _end_tree(process.pid, self._grace_s)
             return await process.wait()
         finally:
             if process.returncode is None:
-                await asyncio.to_thread(_end_tree, process.pid)
+                await _end_tree(process.pid, self._grace_s)
             self._process = None
+
+    @property
+    def _grace_s(self) -> float:
+        return CLOSE_GRACE_S if self._is_closing else GRACE_S
 
 
 def training(home: Home) -> tuple[Script, ...]:
@@ -233,8 +255,11 @@ def _left_behind(mark: Path) -> tuple[str, int] | None:
         return None
 
 
-def _end_tree(pid: int) -> None:
-    """Ask a process and all below it to end, and make those that have not after the grace."""
+async def _end_tree(pid: int, grace_s: float) -> None:
+    """Ask a process and all below it to end, and make those that have not after the grace.
+
+    In no worker thread: all of them may be waiting for a locked database.
+    """
     try:
         root = psutil.Process(pid)
         tree = [*root.children(recursive=True), root]
@@ -243,9 +268,10 @@ def _end_tree(pid: int) -> None:
     for process in tree:
         with suppress(psutil.Error):
             process.terminate()
-    until_s = time.monotonic() + GRACE_S
-    while any(map(_is_alive, tree)) and time.monotonic() < until_s:
-        time.sleep(0.05)
+    for _ in range(round(grace_s / _LOOK_EVERY_S)):
+        if not any(map(_is_alive, tree)):
+            break
+        await asyncio.sleep(_LOOK_EVERY_S)
     for process in filter(_is_alive, tree):
         with suppress(psutil.Error):
             process.kill()

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from bot.answers import BotData, BotStatus, ChannelCount
 from bot.commands import Answer, Order, Orders
 from bot.errands import Errands, Told
 from bot.messages import Happening, IncomingMessage
+from bot.patience import patiently
 from bot.platforms.platform import DeliveryError, wall_clock_ms
 from storage.manifest import read_manifest
-from storage.records import MemberRecord, VerdictRow
+from storage.records import ChannelRecord, MemberRecord, VerdictRow
 from storage.settings import Settings, Value
 
 if TYPE_CHECKING:
     from bot.bot import Bot
 
 log = logging.getLogger(__name__)
-
-_asked_in: ContextVar[int] = ContextVar("asked_in", default=0)
-"""The channel that the order at hand was given in; 0: a slash command."""
 
 
 class OrderDesk:
@@ -39,20 +36,24 @@ class OrderDesk:
         self._errands = errands
 
     def tell(self, happening: Happening) -> None:
-        """Take in what the platform tells: an order is carried out, everything else goes on."""
+        """Take in what the platform tells: an order is carried out, everything else goes on.
+
+        One that is not carried out, for it is too old, goes nowhere: it is no talk.
+        """
         if isinstance(happening, IncomingMessage):
             order = self.orders.recognise(happening)
             if order is not None:
                 self._bot.soon(self._carry_out(order, happening))
+                return
+            if self.orders.is_order(happening):
                 return
             if not self._bot.platform.listens_to(happening.channel_id):
                 return
         self._bot.intake.tell(happening)
 
     async def _carry_out(self, order: Order, message: IncomingMessage) -> None:
-        if not await asyncio.to_thread(self._is_first_time, order, message):
+        if not await patiently(self._is_first_time, order, message):
             return
-        _asked_in.set(message.channel_id)
         answer = await self.orders.carry_out(order)
         try:
             await self._deliver(answer, message)
@@ -64,14 +65,12 @@ class OrderDesk:
 
     def _is_first_time(self, order: Order, message: IncomingMessage) -> bool:
         """Write the order down. In a worker thread."""
-        database = self._bot.database
-        if database.verdict(message.message_id) is not None:
-            return False
         row = VerdictRow(message.message_id, message.channel_id, self.now_ms(), "order", order.name)
         # Without the cursor: what was said before it may still wait for its turn.
-        database.record_verdicts([row], cursor=False)
-        log.info("An order: %s", order.name, extra={"member_id": order.member_id})
-        return True
+        is_first = self._bot.database.record_first_verdict(row)
+        if is_first:
+            log.info("An order: %s", order.name, extra={"member_id": order.member_id})
+        return is_first
 
     async def _deliver(self, answer: Answer, message: IncomingMessage) -> None:
         platform = self._bot.platform
@@ -109,15 +108,14 @@ class OrderDesk:
     async def restart(self) -> None:
         await self._bot.restart()
 
-    async def fetch(self) -> str:
-        return self._errands.fetch(self._bot.platform.history(), self._told())
+    async def fetch(self, channel_id: int) -> str:
+        return self._errands.fetch(self._bot.platform.history(), self._told(channel_id))
 
-    async def train(self) -> str:
-        return await self._errands.train(self._told())
+    async def train(self, channel_id: int) -> str:
+        return await self._errands.train(self._told(channel_id))
 
-    def _told(self) -> Told:
-        """Says in the channel of the order at hand how an errand ended."""
-        channel_id = _asked_in.get()
+    def _told(self, channel_id: int) -> Told:
+        """Says in a channel how an errand ended; 0: Discord did not say where it was asked for."""
 
         async def tell(text: str) -> None:
             if channel_id:
@@ -154,9 +152,9 @@ class OrderDesk:
         rows = await asyncio.to_thread(self._bot.database.verdicts, 10 * n, channel_id)
         return [row for row in rows if row.verdict != "order"][:n]
 
-    async def set_quiet(self, channel_id: int, until_ms: int) -> None:
-        await asyncio.to_thread(self._bot.database.set_quiet, channel_id, until_ms)
-        self._bot.pipeline.recent.quieten(channel_id, until_ms)
+    async def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
+        self._bot.pipeline.quieten(channel.channel_id, until_ms)
+        await patiently(self._bot.database.set_quiet, channel, until_ms)
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         await self._bot.exclude(member_id, is_excluded)

@@ -53,11 +53,11 @@ async def _restart(bot: BotOrders, order: Order) -> Answer:
 
 
 async def _fetch(bot: BotOrders, order: Order) -> Answer:
-    return Answer(await bot.fetch())
+    return Answer(await bot.fetch(order.channel_id))
 
 
 async def _train(bot: BotOrders, order: Order) -> Answer:
-    return Answer(await bot.train())
+    return Answer(await bot.train(order.channel_id))
 
 
 async def _botdata(bot: BotOrders, order: Order) -> Answer:
@@ -75,13 +75,13 @@ async def _why(bot: BotOrders, order: Order) -> Answer:
 async def _quiet(bot: BotOrders, order: Order) -> Answer:
     given = (order.argument or QUIET_DEFAULT).lower()
     if given == "off":
-        await bot.set_quiet(order.channel_id, 0)
+        await bot.set_quiet(order.channel, 0)
         return Answer("Speaking here again.")
     seconds = parse_duration_s(given)
     if seconds is None:
         raise OrderError(f"`!quiet` takes {QUIET_RANGE}, or off.")
     until_ms = bot.now_ms() + seconds * 1000
-    await bot.set_quiet(order.channel_id, until_ms)
+    await bot.set_quiet(order.channel, until_ms)
     return Answer(quiet_text(seconds, until_ms))
 
 
@@ -103,18 +103,23 @@ async def _exclude(is_excluded: bool, bot: BotOrders, order: Order) -> Answer:
 async def _named(bot: BotOrders, order: Order) -> list[MemberRecord]:
     """Whom the order means: an id, a mention, or a name. Raises OrderError for nobody."""
     by_id = _ID.fullmatch(order.argument)
-    ids = [int(by_id[1])] if by_id else []
-    if not ids and order.argument.startswith("@"):
-        ids = list(order.mentioned_ids)
-    found = [member for one in ids for member in await _of_id(bot, one)]
-    if len(found) > 1:  # an answer mentions whom it answers, too
-        wanted = order.argument.removeprefix("@").casefold()
-        found = [m for m in found if wanted in (m.nickname.casefold(), m.name.casefold())] or found
+    only_id = int(by_id[1]) if by_id else _only_mentioned(order)
+    found = await _of_id(bot, only_id) if only_id is not None else []
     if not found:
         found = await bot.find_members(order.argument.removeprefix("@"))
+    if only_id is None and order.argument.startswith("@"):
+        # An answer mentions whom it answers, too: who is meant has to bear the name.
+        found = [m for m in found if m.member_id in order.mentioned_ids] or found
     if not found:
         raise OrderError(f'Nobody here is called "{order.argument}". An id always works.')
     return found
+
+
+def _only_mentioned(order: Order) -> int | None:
+    """Who is mentioned where nothing but that stands there, whatever they are called by now."""
+    is_all = order.argument.startswith("@") and order.argument.count("@") == 1
+    is_sure = is_all and len(order.mentioned_ids) == 1 and not order.is_answer
+    return order.mentioned_ids[0] if is_sure else None
 
 
 async def _of_id(bot: BotOrders, member_id: int) -> list[MemberRecord]:

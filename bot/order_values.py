@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from bot.answers import BotData, BotStatus
 from bot.messages import Rights
 from storage.errors import MynahError
-from storage.records import MemberRecord, VerdictRow
+from storage.records import ChannelRecord, MemberRecord, VerdictRow
 from storage.settings import Settings, Value
 
 _RANK = {Rights.MEMBER: 0, Rights.MODERATOR: 1, Rights.ADMIN: 2}
@@ -36,11 +36,17 @@ class BotOrders(Protocol):
     async def restart(self) -> None:
         """Begin to end with ExitCode.RESTART and return at once."""
 
-    async def fetch(self) -> str:
-        """Start fetching the listed channels' history; what to answer now."""
+    async def fetch(self, channel_id: int) -> str:
+        """Start fetching the listed channels' history; what to answer now.
 
-    async def train(self) -> str:
-        """Start the training; what to answer now, or how to get it where it cannot run here."""
+        How it ended is said in that channel.
+        """
+
+    async def train(self, channel_id: int) -> str:
+        """Start the training; what to answer now, or how to get it where it cannot run here.
+
+        How it ended is said in that channel.
+        """
 
     async def botdata(self) -> BotData:
         """What is stored."""
@@ -48,7 +54,7 @@ class BotOrders(Protocol):
     async def why(self, channel_id: int, n: int) -> list[VerdictRow]:
         """The last `n` verdicts in a channel, newest first."""
 
-    async def set_quiet(self, channel_id: int, until_ms: int) -> None:
+    async def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
         """Say nothing in a channel until then; 0: speak again."""
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
@@ -102,17 +108,27 @@ class Order:
 
     spec: OrderSpec
     argument: str
-    channel_id: int
-    guild_id: int
+    channel: ChannelRecord
+    """Where it was given; a slash command knows the ids alone."""
     member_id: int
     rights: Rights
     message_id: int | None = None
     """None: a slash command."""
     mentioned_ids: tuple[int, ...] = ()
+    is_answer: bool = False
+    """Whether it answers somebody, who is mentioned by that then without being named."""
 
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def channel_id(self) -> int:
+        return self.channel.channel_id
+
+    @property
+    def guild_id(self) -> int:
+        return self.channel.guild_id
 
 
 Handler = Callable[[BotOrders, Order], Awaitable[Answer]]

@@ -13,12 +13,12 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.compose import compose
-from bot.decide import Facts, decide, may_read
+from bot.decide import Facts, decide, forbids, may_read
 from bot.deliver import deliver
 from bot.generate import generate
 from bot.guard import guard
@@ -32,12 +32,14 @@ from bot.messages import (
     Memories,
     Prompt,
     Reply,
+    ReplyReason,
     SentReply,
     Silent,
     SilentReason,
     Trace,
 )
-from bot.platforms.platform import Platform, wall_clock_ms
+from bot.patience import patiently
+from bot.platforms.platform import DeliveryUnknownError, Platform, wall_clock_ms
 from bot.read_along import Transcripts
 from bot.recall import Recall
 from bot.recent import Recent
@@ -59,6 +61,7 @@ ATTEMPTS = 2
 """How often a draft is tried before silence: guard gives one new try, with another seed."""
 
 KEPT_TRACES = 100
+KEPT_TURNS = 1_000
 
 SOMETHING_WRONG = "something went wrong inside; the log says what"
 
@@ -116,7 +119,7 @@ class Pipeline:
 
     async def store(self, messages: Sequence[IncomingMessage]) -> list[Known]:
         """Store messages of any channels, in one transaction. Raises DatabaseError."""
-        return await asyncio.to_thread(
+        return await patiently(
             store,
             self._database,
             messages,
@@ -134,7 +137,26 @@ class Pipeline:
 
     def turn(self, channel_id: int) -> asyncio.Lock:
         """Held while somebody works on the channel's transcript: one at a time."""
+        if len(self._turns) > KEPT_TURNS:  # threads come and go by the thousand
+            self._turns = {key: lock for key, lock in self._turns.items() if lock.locked()}
         return self._turns.setdefault(channel_id, asyncio.Lock())
+
+    # -- what others tell of what was said and of who said it ----------------------------------
+
+    def forget(self, message_ids: Collection[int]) -> None:
+        """Messages are gone, or their author is left out: take their words out of every transcript.
+        The database has done so already."""
+        self.transcripts.remove(message_ids)
+
+    def exclude(self, member_id: int, is_excluded: bool) -> None:
+        """What a member said and what waits of it counts no longer, or again."""
+        self.recent.note_excluded(member_id, is_excluded)
+
+    def quieten(self, channel_id: int, until_ms: int) -> None:
+        """Say nothing in the channel until then."""
+        self.recent.note_quiet(channel_id, until_ms)
+
+    # -- the stages -----------------------------------------------------------------------------
 
     async def _one_after_another(self, known: Sequence[Known]) -> list[Ended]:
         """Silent messages wait to be written down together, until one is answered or the end."""
@@ -160,8 +182,6 @@ class Pipeline:
         watch.lap("stored")
         facts = await self._facts(known)
         verdict = decide(message, facts, self._chance.random())
-        if not facts.is_seen:
-            self.recent.judged(message.channel_id, message.message_id)
         watch.lap("decided")
         trace = Trace(message.message_id, message.channel_id, verdict, timings_s=watch.laps)
         return _Judged(message, facts, trace, watch)
@@ -172,20 +192,31 @@ class Pipeline:
         begun = await recent.times_begun(channel_id, message.message_id)
         by_member = self.settings.whole("replies_per_minute_member")
         by_channel = self.settings.whole("replies_per_minute_channel")
-        return Facts(
+        facts = Facts(
             own_id=self.platform.own_id,
             persona_name=self._persona_name,
             response_rate=self.settings.number("response_rate"),
             channel_is_allowed=known.channel_is_allowed,
             author_is_excluded=known.author_is_excluded,
             is_seen=begun is None,
-            is_gone=recent.is_gone(message.message_id),
             times_begun=begun or 0,
-            age_s=(self._now_ms() - message.record.created_at_ms) / 1000,
-            is_quiet=await recent.is_quiet(channel_id),
-            spoke_since=recent.spoke_since(channel_id, message.message_id),
+            spoke_since=(await self.transcripts.of(channel_id)).last_own_id > message.message_id,
             is_flooding=recent.answers_within_a_minute(author_id) >= by_member
             or recent.answers_within_a_minute(channel_id) >= by_channel,
+        )
+        return await self._as_of_now(message, facts)
+
+    async def _as_of_now(self, message: IncomingMessage, facts: Facts) -> Facts:
+        """With what may change while a message waits and while its answer is written."""
+        recent, channel_id = self.recent, message.channel_id
+        excluded = recent.is_excluded(message.record.author_id, facts.author_is_excluded)
+        return replace(
+            facts,
+            channel_is_allowed=facts.channel_is_allowed and self.platform.listens_to(channel_id),
+            author_is_excluded=excluded,
+            is_gone=recent.is_gone(message.message_id),
+            age_s=(self._now_ms() - message.record.created_at_ms) / 1000,
+            is_quiet=await recent.is_quiet(channel_id),
         )
 
     async def _write_down(self, judged: Sequence[_Judged]) -> None:
@@ -203,7 +234,7 @@ class Pipeline:
         await self.transcripts.append(channel_id, lines)
         await self._keep(
             [
-                row_of(one.trace, self._now_ms(), outcome=BEGUN, attempts=one.facts.times_begun + 1)
+                row_of(one.trace, self._now_ms(), outcome=BEGUN, attempts=one.attempts)
                 if isinstance(one.trace.verdict, Reply)
                 else row_of(one.trace, self._now_ms())
                 for one in judged
@@ -211,6 +242,7 @@ class Pipeline:
             ]
         )
         for one in judged:
+            self.recent.note_judged(channel_id, one.message.message_id)
             one.watch.lap("read along")
 
     async def _answer(self, judged: _Judged) -> Ended:
@@ -227,10 +259,14 @@ class Pipeline:
             # The edge of a message: the others of its channel must still get their turn.
             log.exception("Message %d is not answered", message.message_id)
             error = caught
+        row = row_of(trace, self._now_ms(), attempts=judged.attempts)
         if error is not None:
             said = str(error) if isinstance(error, MynahError) else SOMETHING_WRONG
             trace = replace(trace, error=said, timings_s=judged.watch.laps)
-        await self._keep_one(judged, row_of(trace, self._now_ms(), attempts=judged.attempts))
+            # What may have arrived is found again when it comes back from the platform.
+            outcome = SENDING if isinstance(error, DeliveryUnknownError) else None
+            row = row_of(trace, self._now_ms(), outcome=outcome, attempts=judged.attempts)
+        await self._keep_one(judged, row)
         return trace, error
 
     async def _reply(self, judged: _Judged) -> Trace:
@@ -252,26 +288,30 @@ class Pipeline:
             checked = await asyncio.to_thread(self._guard, draft, message, prompt)
             watch.lap("guarded")
             trace = replace(_with_draft(trace, draft, checked), timings_s=watch.laps)
-            if self.recent.is_gone(message.message_id):
-                return replace(trace, verdict=Silent(SilentReason.DELETED))
             if isinstance(checked, Allowed):
-                sent, feedback = await self._send(judged, checked, trace)
-                return replace(trace, sent=sent, feedback=feedback, timings_s=watch.laps)
+                return await self._send(judged, checked, trace)
         return trace
 
-    async def _send(
-        self, judged: _Judged, allowed: Allowed, trace: Trace
-    ) -> tuple[SentReply, Feedback]:
+    async def _send(self, judged: _Judged, allowed: Allowed, trace: Trace) -> Trace:
         """Deliver, at most once: that it is about to be sent is on the disk before it is."""
         message, watch = judged.message, judged.watch
+        forbidden = forbids(message, await self._as_of_now(message, judged.facts))
+        if forbidden is not None:
+            return replace(trace, verdict=Silent(forbidden))
         row = row_of(trace, self._now_ms(), outcome=SENDING, attempts=judged.attempts)
         await self._keep_one(judged, row)
-        sent = await deliver(self.platform, message, allowed)
-        self.recent.answered(message.channel_id, message.record.author_id, sent.message_id)
+        was_asked = trace.verdict != Reply(ReplyReason.CHANCE, trace.verdict.detail)
+        sent = await deliver(self.platform, message, allowed, pings=was_asked)
+        self.recent.note_answered(message.channel_id, message.record.author_id)
         watch.lap("delivered")
-        feedback = await self._learn(sent, message)
+        trace = replace(trace, sent=sent, timings_s=watch.laps)
+        try:
+            feedback = await self._learn(sent, message)
+        except Exception:
+            log.exception("The answer to %d went out and was not learned from", message.message_id)
+            return trace
         watch.lap("learned from")
-        return sent, feedback
+        return replace(trace, feedback=feedback, timings_s=watch.laps)
 
     async def _find_again(self, own: IncomingMessage) -> None:
         """An own reply comes back from the platform: where the bot went down before it was learned
@@ -279,7 +319,7 @@ class Pipeline:
         asked_id = own.record.reply_to_id
         if asked_id is None or (await self.transcripts.of(own.channel_id)).has(own.message_id):
             return
-        row = await asyncio.to_thread(self._database.verdict, asked_id)
+        row = await patiently(self._database.verdict, asked_id)
         if row is None or row.outcome != SENDING:
             return  # an order's answer, which is none of the persona's words
         line = Line(Own(own.text), own.message_id, own.record.created_at_ms)
@@ -292,7 +332,7 @@ class Pipeline:
 
     async def _keep(self, rows: Sequence[VerdictRow]) -> None:
         if rows:
-            await asyncio.to_thread(self._database.record_verdicts, rows)
+            await patiently(self._database.record_verdicts, rows)
 
     async def _remember(self, message: IncomingMessage) -> Memories:
         """Recall, and put the notes into the transcript before the message they were found for."""
@@ -346,7 +386,7 @@ class Pipeline:
     async def _learn(self, sent: SentReply, message: IncomingMessage) -> Feedback:
         own = Line(Own(sent.text), sent.message_id, sent.sent_at_ms)
         await self.transcripts.mirror(sent.channel_id, own)
-        return await asyncio.to_thread(
+        return await patiently(
             learn,
             self._database,
             sent,

@@ -6,10 +6,11 @@ thread; the database is asked in worker threads.
 
 from __future__ import annotations
 
-import asyncio
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from bot.patience import patiently
 from bot.transcript import Line, Transcript, role_of, turn_from
 from model.chat_format import Note, Said
 from storage.context_store import ContextLine
@@ -21,6 +22,11 @@ LOADED_LINES = 400
 """How much of a channel's transcript is read back from the database after a restart; the table
 keeps twice as much."""
 
+KEPT_CHANNELS = 200
+"""So many transcripts are held in memory: threads come and go by the thousand."""
+
+KEPT_REMOVED = 20_000
+
 
 class Transcripts:
     """The transcripts of one pipeline. One task a channel at a time (the pipeline sees to that)."""
@@ -29,50 +35,68 @@ class Transcripts:
         """Lines older than `since_ms` are not read back: a new conversation begins empty."""
         self._database = database
         self._since_ms = since_ms
-        self._by_channel: dict[int, Transcript] = {}
+        self._by_channel: OrderedDict[int, Transcript] = OrderedDict()
+        self._removed: OrderedDict[int, None] = OrderedDict()
 
     async def of(self, channel_id: int) -> Transcript:
         """The channel's transcript as it stands."""
         if channel_id not in self._by_channel:
-            self._by_channel[channel_id] = await asyncio.to_thread(self._load, channel_id)
+            loaded = (await patiently(self._load, channel_id)).without(self._removed)
+            self._put(channel_id, self._by_channel.get(channel_id, loaded))
+        self._by_channel.move_to_end(channel_id)
         return self._by_channel[channel_id]
 
     async def append(self, channel_id: int, lines: Sequence[Line]) -> None:
-        """Append lines, in the database first."""
-        if not lines:
-            return
-        before = await self.of(channel_id)
-        await asyncio.to_thread(self._write, channel_id, lines)
-        self._by_channel[channel_id] = before.appended(lines)
+        """Append lines, in the database first; what was removed meanwhile stays out."""
+        await self.of(channel_id)
+        if kept := await self._write(channel_id, lines):
+            self._put(channel_id, (await self.of(channel_id)).appended(kept))
 
     async def recall(self, channel_id: int, notes: Sequence[Line]) -> None:
         """Put notes before the channel's newest line, for which they were recalled."""
-        if not notes:
-            return
-        before = await self.of(channel_id)
-        await asyncio.to_thread(self._write, channel_id, notes)
-        self._by_channel[channel_id] = before.recalled(notes)
+        await self.of(channel_id)
+        if kept := await self._write(channel_id, notes):
+            self._put(channel_id, (await self.of(channel_id)).recalled(kept))
 
     async def mirror(self, channel_id: int, line: Line) -> None:
         """Append a line that stands in the database already."""
-        self._by_channel[channel_id] = (await self.of(channel_id)).appended([line])
+        self._put(channel_id, (await self.of(channel_id)).appended([line]))
 
     async def edit(self, channel_id: int, message_id: int, text: str) -> None:
         """Give a message's line its new words."""
-        await asyncio.to_thread(self._database.replace_context, message_id, text)
-        self._by_channel[channel_id] = (await self.of(channel_id)).replaced(message_id, text)
+        await patiently(self._database.replace_context, message_id, text)
+        self._put(channel_id, (await self.of(channel_id)).replaced(message_id, text))
 
     def remove(self, message_ids: Collection[int]) -> None:
-        """Take messages out of all transcripts here; in the database they are gone already."""
+        """Take messages out of all transcripts here, for good; in the database they are gone."""
+        for message_id in message_ids:
+            self._removed[message_id] = None
+        while len(self._removed) > KEPT_REMOVED:
+            self._removed.popitem(last=False)
         for channel_id, transcript in self._by_channel.items():
             self._by_channel[channel_id] = transcript.without(message_ids)
 
     async def drop_oldest(self, channel_id: int, count: int) -> None:
         """Forget the oldest lines here (the database keeps them): `compose` halved the prompt."""
-        self._by_channel[channel_id] = (await self.of(channel_id)).without_oldest(count)
+        self._put(channel_id, (await self.of(channel_id)).without_oldest(count))
 
-    def _write(self, channel_id: int, lines: Sequence[Line]) -> None:
-        self._database.append_context_lines([_row(channel_id, line) for line in lines])
+    def _put(self, channel_id: int, transcript: Transcript) -> None:
+        """Keep it, and let go of the channel that was not looked at for the longest time."""
+        self._by_channel[channel_id] = transcript
+        self._by_channel.move_to_end(channel_id)
+        while len(self._by_channel) > KEPT_CHANNELS:
+            self._by_channel.popitem(last=False)
+
+    async def _write(self, channel_id: int, lines: Sequence[Line]) -> list[Line]:
+        """Write what was not removed; what was while it was written is taken out again."""
+        kept = [line for line in lines if line.message_id not in self._removed]
+        if kept:
+            rows = [_row(channel_id, line) for line in kept]
+            await patiently(self._database.append_context_lines, rows)
+        gone = [x.message_id for x in kept if x.message_id in self._removed and x.message_id]
+        if gone:
+            await patiently(self._database.drop_context, gone)
+        return [line for line in kept if line.message_id not in self._removed]
 
     def _load(self, channel_id: int) -> Transcript:
         transcript = Transcript()

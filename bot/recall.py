@@ -83,6 +83,7 @@ class Recall:
     ) -> Memories:
         """At most `limit` memories for the message, best first.
 
+        Only what was said before it counts: others' messages may be stored while it waits.
         `in_view` are the messages that the transcript holds already, `said` its texts: neither is
         recalled again. What may be recalled at all is `data.memory.may_be_recalled`.
         """
@@ -90,8 +91,8 @@ class Recall:
             return Memories()
         by_text, by_vector = self._by_text(message.text), self._by_vector(vector)
         scores = fuse([by_text, by_vector])
-        shown = set(in_view) | {message.message_id}
-        found = self._database.messages_by_id([i for i in scores if i not in shown])
+        earlier = [i for i in scores if i < message.message_id and i not in in_view]
+        found = self._database.messages_by_id(earlier)
         people = {i: self._database.member(i) for i in {r.author_id for r in found}}
         channels = [self._database.channel(i) for i in {r.channel_id for r in found}]
         may_be_seen = {c.channel_id for c in channels if c is not None and c.is_allowed}

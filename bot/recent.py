@@ -7,15 +7,17 @@ is newer than everything judged in its channel (nearly all of them) not at all.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from bot.patience import patiently
 
 if TYPE_CHECKING:
     from storage.database import Database
 
 KEPT_IDS = 20_000
+KEPT_PLACES = 1_000
 MINUTE_MS = 60_000
 
 
@@ -28,34 +30,39 @@ class Recent:
         self._judged: OrderedDict[int, None] = OrderedDict()
         self._newest: dict[int, int] = {}
         self._answers: dict[int, deque[int]] = {}
-        self._spoke_last: dict[int, int] = {}
         self._quiet_until: dict[int, int] = {}
+        self._excluded: dict[int, bool] = {}
         self._gone: OrderedDict[int, None] = OrderedDict()
 
     async def times_begun(self, channel_id: int, message_id: int) -> int | None:
         """How often a reply to the message was begun and never ended; None: it was judged."""
         if channel_id not in self._newest:
-            newest = await asyncio.to_thread(self._database.cursor, "live", channel_id)
-            self._newest[channel_id] = newest or 0
+            newest = await patiently(self._database.cursor, "live", channel_id) or 0
+            self._newest[channel_id] = max(newest, self._newest.get(channel_id, 0))
         if message_id in self._judged:
             return None
         if message_id > self._newest[channel_id]:
             return 0
-        row = await asyncio.to_thread(self._database.verdict, message_id)
+        row = await patiently(self._database.verdict, message_id)
         if row is None:
             return 0
         return row.attempts if row.outcome == "begun" else None
 
-    def judged(self, channel_id: int, message_id: int) -> None:
-        """The message has its verdict."""
+    def note_judged(self, channel_id: int, message_id: int) -> None:
+        """The message has its verdict, on the disk too."""
         _keep(self._judged, message_id)
         self._newest[channel_id] = max(self._newest.get(channel_id, 0), message_id)
+        for held in (self._newest, self._quiet_until):
+            if len(held) > KEPT_PLACES:  # threads come and go; the database knows them all
+                held.pop(next(iter(held)))
 
-    def answered(self, channel_id: int, member_id: int, own_message_id: int) -> None:
+    def note_answered(self, channel_id: int, member_id: int) -> None:
         """A reply went out."""
         for who in (channel_id, member_id):
             self._answers.setdefault(who, deque()).append(self._now_ms())
-        self._spoke_last[channel_id] = own_message_id
+        if len(self._answers) > KEPT_PLACES:
+            for who in list(self._answers):
+                self.answers_within_a_minute(who)
 
     def answers_within_a_minute(self, who: int) -> int:
         """How often a member was answered, or in a channel, within the last minute."""
@@ -68,22 +75,26 @@ class Recent:
             del self._answers[who]
         return len(times)
 
-    def spoke_since(self, channel_id: int, message_id: int) -> bool:
-        """Whether the persona's last message in the channel is newer than this one."""
-        return self._spoke_last.get(channel_id, 0) > message_id
-
     async def is_quiet(self, channel_id: int) -> bool:
         """Whether somebody asked for silence here and the time is not over."""
         if channel_id not in self._quiet_until:
-            until_ms = await asyncio.to_thread(self._database.quiet_until, channel_id)
-            self._quiet_until[channel_id] = until_ms
+            until_ms = await patiently(self._database.quiet_until, channel_id)
+            self._quiet_until.setdefault(channel_id, until_ms)
         return self._quiet_until[channel_id] > self._now_ms()
 
-    def quieten(self, channel_id: int, until_ms: int) -> None:
+    def note_quiet(self, channel_id: int, until_ms: int) -> None:
         """Somebody asked for silence (the database knows already)."""
         self._quiet_until[channel_id] = until_ms
 
-    def deleted(self, message_id: int) -> None:
+    def note_excluded(self, member_id: int, is_excluded: bool) -> None:
+        """A member was left out, or is no longer, since what waits was stored."""
+        self._excluded[member_id] = is_excluded
+
+    def is_excluded(self, member_id: int, was_excluded: bool) -> bool:
+        """`was_excluded` as it was when a message was stored, and what was said of it since."""
+        return self._excluded.get(member_id, was_excluded)
+
+    def note_deleted(self, message_id: int) -> None:
         """The message was deleted: no reply to it any more."""
         _keep(self._gone, message_id)
 

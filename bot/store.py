@@ -63,8 +63,10 @@ def store(
 
 
 def _is_allowed(database: Database, channel: ChannelRecord) -> bool:
-    known = database.channel(channel.channel_id)
-    return channel.is_allowed if known is None else known.is_allowed
+    """A thread is where its parent is."""
+    known = database.channel(channel.channel_id) or channel
+    parent = database.channel(known.parent_id) if known.parent_id else None
+    return known.is_allowed and (parent is None or parent.is_allowed)
 
 
 def _as_shown(

@@ -39,7 +39,12 @@ class Transcript:
         return frozenset(line.message_id for line in self.lines if line.message_id is not None)
 
     def has(self, message_id: int) -> bool:
-        return any(line.message_id == message_id for line in self.lines)
+        """Whether the message itself stands here; a note that quotes it is not it."""
+        return any(
+            line.message_id == message_id
+            for line in reversed(self.lines)
+            if not isinstance(line.turn, Note)
+        )
 
     def appended(self, lines: Iterable[Line]) -> Transcript:
         """With the lines at its end, and halved where it would grow past `MAX_LINES`."""
@@ -63,6 +68,8 @@ class Transcript:
 
     def without(self, message_ids: Collection[int]) -> Transcript:
         """Without the lines and notes of these messages."""
+        if not message_ids or self.message_ids.isdisjoint(message_ids):
+            return self
         return Transcript(tuple(x for x in self.lines if x.message_id not in message_ids))
 
     @property

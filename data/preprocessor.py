@@ -27,7 +27,7 @@ PLAYGROUND = "from the playground"
 EMPTY = "empty after cleaning"
 ONLY_LINKS = "only links"
 BOT_COMMAND = "bot command"
-STANDS_FOR_ANOTHER = "only a sticker, an embed or a forwarded message"
+STANDS_FOR_ANOTHER = "only a sticker, a file, an embed or a forwarded message"
 
 NAMELESS = "someone"
 

@@ -8,6 +8,7 @@ What always holds:
 - One child at a time. `Spawn` comes only where there is none, and only after `Look` found no bot
   that runs already; one that is found is adopted, whoever started it.
 - A stop is a message, `grace_s` later `Terminate`, again `grace_s` later `Kill`.
+- A disk that is full is no crash: it is tried again, each time later, until there is room.
 - A user's start or restart forgets earlier crashes; nothing else does but time.
 """
 
@@ -48,6 +49,8 @@ from gui.supervision import (
 )
 
 _MOST_DOUBLINGS = 30
+_NOT_OF_THE_DISK = frozenset(ExitCode) - {ExitCode.CRASHED, ExitCode.BAD_CONFIG}
+"""A bot that finds no room ends with none of these."""
 
 
 class _After(Enum):
@@ -93,6 +96,7 @@ class BotController:
         self._after = _After.REST
         self._escalation = _Escalation(0.0)
         self._crashes_s: list[float] = []
+        self._restarts_s: list[float] = []  # that the bot asked for
         self._fruitless = 0  # ends in a row, without a crash, of a bot that was never ready
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Opened: self._on_opened,
@@ -178,6 +182,7 @@ class BotController:
 
     def _forget_crashes(self) -> None:
         self._crashes_s.clear()
+        self._restarts_s.clear()
         self._fruitless = 0
 
     # Starting: look, and spawn where nothing is found
@@ -216,7 +221,8 @@ class BotController:
         if self._may_spawn:
             return [Spawn()]
         return self._wait_patiently(
-            "Another bot already runs for this home, but it does not answer yet."
+            "Another bot already runs for this home, but it does not answer yet. If that goes on, "
+            "end its process yourself: which one it is cannot be told for sure from here."
         )
 
     def _on_spawned(self, event: Spawned) -> list[Effect]:
@@ -224,12 +230,18 @@ class BotController:
         return []
 
     def _on_spawn_failed(self, event: SpawnFailed) -> list[Effect]:
+        if event.disk:
+            return self._wait_patiently(event.disk)
         return self._crashed(event.sentence, ())
 
     # What the bot says
 
     def _on_connected(self, event: Connected) -> list[Effect]:
-        self._alive(event.is_ready)
+        child = self._alive(event.is_ready)
+        child.ended = None  # it went on, within the same process, after it had said that it ends
+        if self.state is State.ONLINE and not event.is_ready:
+            child.allowance_s = self.policy.start_timeout_s
+            self._enter(State.STARTING)
         if self.state is State.STOPPING and self._after is not _After.CRASH:
             return [AskToStop()]  # the first message may have had no channel to go by
         return []
@@ -329,6 +341,8 @@ class BotController:
         code, said = event.code, ""
         if child.ended is not None:
             code, said = child.ended.code, child.ended.reason
+        if event.disk and code not in _NOT_OF_THE_DISK:
+            return self._wait_patiently(f"{said} {event.disk}".strip())
         if code == ExitCode.DONE:
             self._enter(State.STOPPED, said or "The bot was told to end, and not from here.")
             return []
@@ -344,15 +358,19 @@ class BotController:
         return self._crashed(said or crash_sentence(code), event.last_words)
 
     def _restart_by_itself(self) -> list[Effect]:
-        """At once; one that asks for it again and again before it was ever ready has to wait."""
+        """At once; one that asks for it again and again has to wait."""
+        self._restarts_s = [*self._recent(self._restarts_s), self._now_s]
         if self._fruitless:
             return self._wait_patiently("The bot asked to be started again before it was ready.")
+        above = len(self._restarts_s) - self.policy.restarts_at_once
+        if above > 0:
+            return self._wait_patiently("The bot asks to be started again and again.", above)
         self._fruitless = 1
         return self._begin_start()
 
-    def _wait_patiently(self, reason: str) -> list[Effect]:
-        """For what mends itself: doubling, for ever."""
-        self._fruitless += 1
+    def _wait_patiently(self, reason: str, attempt: int = 0) -> list[Effect]:
+        """For what mends itself: doubling, for ever; from the delay of `attempt` on."""
+        self._fruitless = max(self._fruitless + 1, attempt)
         delay_s = min(self._doubled(self._fruitless), self.policy.network_delay_max_s)
         self._enter(State.WAITING, reason, self._now_s + delay_s)
         return []
@@ -360,8 +378,7 @@ class BotController:
     def _crashed(self, reason: str, last_words: Sequence[str]) -> list[Effect]:
         """Try again, each time later, until it has crashed too often."""
         policy, now_s = self.policy, self._now_s
-        self._crashes_s = [at for at in self._crashes_s if now_s - at < policy.crash_window_s]
-        self._crashes_s.append(now_s)
+        self._crashes_s = [*self._recent(self._crashes_s), now_s]
         reason = with_last_words(reason, last_words)
         if len(self._crashes_s) < policy.crash_limit:
             delay_s = self._doubled(len(self._crashes_s))
@@ -371,6 +388,10 @@ class BotController:
             sentence = f"The bot crashed {often} and is not started again by itself. {reason}"
             self._enter(State.FAILED, sentence)
         return []
+
+    def _recent(self, times_s: list[float]) -> list[float]:
+        """Those of them that lie within the crash window."""
+        return [at_s for at_s in times_s if self._now_s - at_s < self.policy.crash_window_s]
 
     def _doubled(self, attempt: int) -> float:
         """first_delay_s for attempt 1, twice that for 2, and so on; in seconds."""

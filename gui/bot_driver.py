@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +53,7 @@ class BotDriver:
         self._on_event = on_event
         self._child: ChildProcess | None = None
         self._seen = Snapshot()
-        self._early: list[tuple[str, dict[str, Any]]] = []
+        self._early: list[tuple[str, dict[str, Any]]] | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._weighed_at_s = 0.0
@@ -114,7 +115,8 @@ class BotDriver:
         try:
             child = child_process.spawn(self._home, self._command)
         except child_process.SpawnError as error:
-            self.feed(supervision.SpawnFailed(str(error)))
+            trouble = child_process.disk_trouble(self._home)
+            self.feed(supervision.SpawnFailed(str(error), trouble))
             return
         self._child = child
         self._know(child, {})
@@ -127,33 +129,47 @@ class BotDriver:
             log.info("The bot could not be asked to stop: %s", error)
 
     async def _look(self) -> None:
-        self._early.clear()
         found = None
-        try:
-            endpoint = self.link.endpoint()
-            found = await self._meet(endpoint) if endpoint else None
-        except Exception:
-            log.exception("Looking for a running bot failed.")
-        self.feed(found or supervision.NothingFound())
-        for name, data in self._early:
-            self._hear(name, data)
+        with self._hearing_later():
+            try:
+                endpoint = self.link.endpoint()
+                found = await self._meet(endpoint) if endpoint else None
+            except Exception:
+                log.exception("Looking for a running bot failed.")
+            self.feed(found or supervision.NothingFound())
 
     async def _meet(self, endpoint: Endpoint) -> supervision.Found | None:
-        """Who listens at the endpoint or, if nobody answers, whether its process still lives."""
-        pid = endpoint.pid
+        """The bot that listens at the endpoint or, if nobody answers, that still lives there."""
         hello = await self.link.connect(endpoint)
-        if hello is None and not child_process.is_older_than(pid, endpoint.started_at_ms):
+        began_s = _began_s(hello or {}) or endpoint.began_s
+        child = child_process.adopt(self._home, endpoint.pid, began_s)
+        if child is None:  # what answers is none of ours: another home's, whose file was copied
+            await self.link.close()
+            self._early = []
             return None
-        self._child = child_process.adopt(pid)
-        self._know(self._child, hello or {})
-        return supervision.Found(pid, hello is not None, _is_ready(hello or {}))
+        self._child = child
+        self._know(child, hello or {})
+        return supervision.Found(child.pid, hello is not None, _is_ready(hello or {}))
 
     # What happens
 
+    @contextmanager
+    def _hearing_later(self) -> Iterator[None]:
+        """What the bot says while the connection is made has its effect after that is known."""
+        self._early = []
+        try:
+            yield
+        finally:
+            early, self._early = self._early, None
+            for name, data in early:
+                self._hear(name, data)
+
     def _hear(self, name: str, data: dict[str, Any]) -> None:
-        """An event of the bot. What one says before it is adopted is kept until then."""
-        if self._child is None:
+        """An event of the bot."""
+        if self._early is not None:
             self._early.append((name, data))
+            return
+        if self._child is None:
             return
         pid = self._child.pid
         if name == "heartbeat":
@@ -173,12 +189,13 @@ class BotDriver:
 
     async def _connect(self, child: ChildProcess) -> None:
         endpoint = self.link.endpoint()
-        if endpoint is None or not child.recognise(endpoint.pid):
+        if endpoint is None or not child.recognise(endpoint.pid, endpoint.began_s):
             return
-        hello = await self.link.connect(endpoint)
-        if hello is not None and child is self._child:
-            self._know(child, hello)
-            self.feed(supervision.Connected(child.pid, _is_ready(hello)))
+        with self._hearing_later():
+            hello = await self.link.connect(endpoint)
+            if hello is not None and child is self._child:
+                self._know(child, hello)
+                self.feed(supervision.Connected(child.pid, _is_ready(hello)))
 
     async def _bury(self, child: ChildProcess) -> None:
         if self._connecting is not None:
@@ -186,8 +203,9 @@ class BotDriver:
             await asyncio.wait({self._connecting})
         await self.link.hear_out()
         last_words = telling(child_process.tail(self._home, _LAST_LINES))
+        trouble = child_process.disk_trouble(self._home) if child.exit_code != 0 else ""
         self._child, self._seen = None, Snapshot()
-        self.feed(supervision.Exited(child.pid, child.exit_code, last_words))
+        self.feed(supervision.Exited(child.pid, child.exit_code, last_words, trouble))
 
     # What is shown
 
@@ -222,6 +240,11 @@ class BotDriver:
 
 def _is_ready(said: dict[str, Any]) -> bool:
     return said.get("ready") is True
+
+
+def _began_s(hello: dict[str, Any]) -> float | None:
+    said = hello.get("began_s")
+    return said if type(said) is float else None
 
 
 def _phase(said: dict[str, Any]) -> str:

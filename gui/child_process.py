@@ -16,13 +16,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 import psutil
+from filelock import FileLock
 
+from gui.exit_sentences import disk_sentence
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 
 TOKEN_VARIABLE = "DISCORD_BOT_TOKEN"
 LOG_NAME = "bot.stderr.log"
 _TAIL_BYTES = 64 << 10
+_ROOM_BYTES = 1 << 20
+"""Less room than this on the disk is none for a bot."""
+_SAME_S = 0.01
+"""What two accounts of one process's begin may differ by; two processes of one number never do."""
 
 
 class SpawnError(MynahError):
@@ -58,13 +64,14 @@ class ChildProcess:
                 return int(self._process.create_time() * 1000)
         return time.time_ns() // 1_000_000
 
-    def recognise(self, pid: int) -> bool:
-        """Whether `pid` is this process or was started by it; it is then the one that serves."""
+    def recognise(self, pid: int, began_s: float | None) -> bool:
+        """Whether the bot of this pid and begin is this process, or was started by it; it is then
+        the one that serves."""
         if pid == self.serving_pid:
             return True
-        server = _process(pid)
+        server = _certain(pid, began_s)
         with suppress(psutil.Error):
-            if server is not None and self.pid in (parent.pid for parent in server.parents()):
+            if server is not None and self.pid in _line_of(server):
                 self._server = server
                 return True
         return False
@@ -122,21 +129,33 @@ def spawn(home: Home, command: Sequence[str]) -> ChildProcess:
     return ChildProcess(popen.pid, popen)
 
 
-def adopt(pid: int) -> ChildProcess:
-    """A bot that somebody else started."""
-    return ChildProcess(pid)
+def adopt(home: Home, pid: int, began_s: float | None) -> ChildProcess | None:
+    """The home's bot, which somebody else started; None where that is not certain.
 
-
-def is_older_than(pid: int, at_ms: int, slack_s: float = 5.0) -> bool:
-    """Whether process `pid` is alive and began before `at_ms` (since 1970, UTC).
-
-    One that began later has only inherited the number.
+    What is adopted may be killed one day. So the process has to live and to have begun at
+    `began_s` (`Endpoint.began_s`), or it has only inherited the number; and a bot has to hold the
+    home's lock, or what names it was copied from another home.
     """
-    process = _process(pid)
-    with suppress(psutil.Error):
-        if process is not None and _lives(process):
-            return process.create_time() <= at_ms / 1000 + slack_s
-    return False
+    is_ours = _certain(pid, began_s) is not None and _is_held(home.bot_lock)
+    return ChildProcess(pid) if is_ours else None
+
+
+def disk_trouble(home: Home) -> str:
+    """Why nothing can be written in the home, a sentence; "" where there is room.
+
+    For a bot that ended and could not say so. Writes a MiB, and removes it.
+    """
+    for folder in (home.logs, home.database.parent):
+        probe = folder / ".room.new"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(bytes(_ROOM_BYTES))
+        except OSError as error:
+            return disk_sentence(folder, error)
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
+    return ""
 
 
 def tail(home: Home, lines: int) -> list[str]:
@@ -197,6 +216,31 @@ def console_python() -> Path:
     python = Path(sys.executable)
     with_output = python.with_name("python.exe")
     return with_output if python.stem.lower() == "pythonw" and with_output.exists() else python
+
+
+def _certain(pid: int, began_s: float | None) -> psutil.Process | None:
+    """The living process of this number, if it is the one that began then."""
+    process = _process(pid)
+    with suppress(psutil.Error):
+        if process is not None and began_s is not None and _lives(process):
+            return process if abs(process.create_time() - began_s) < _SAME_S else None
+    return None
+
+
+def _line_of(process: psutil.Process) -> list[int]:
+    """Its own number and its parents'."""
+    return [process.pid, *(parent.pid for parent in process.parents())]
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process holds the lock; taken for held where that cannot be tried."""
+    try:
+        if not path.exists():
+            return False
+        with FileLock(path, timeout=0):
+            return False
+    except OSError:  # filelock's Timeout is one
+        return True
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.protocol import ExitCode
 
@@ -36,6 +37,15 @@ def final_sentence(code: int, said: str, last_words: Sequence[str]) -> str:
 def crash_sentence(code: int | None) -> str:
     """That the process ended without a word, and how. `code` is as in `Popen.returncode`."""
     return f"The bot crashed ({_how(code)})."
+
+
+def disk_sentence(folder: Path, error: OSError) -> str:
+    """That nothing can be written there, which neither the bot nor its log could say."""
+    why = error.strerror or str(error)
+    return (
+        f"Nothing can be written in {folder} ({why}): make room on the disk, or the folder "
+        "writable. It is tried again by itself."
+    )
 
 
 def with_last_words(sentence: str, last_words: Sequence[str]) -> str:

@@ -7,10 +7,14 @@ cannot be kept up: the last line says why. `launcher.py --headless` starts this.
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a quiet end until there is a bot to stop
+
 import argparse
 import io
 import queue
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -39,15 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return keep_up(find_home(arguments.home).ensure())
-    except (MynahError, OSError) as error:
+    except MynahError as error:
         print(error, file=sys.stderr)
-        return 2
+    except OSError as error:
+        why = error.strerror or error
+        print(f"The home cannot be used ({why}); choose another with --home DIR.", file=sys.stderr)
+    return 2
 
 
 def keep_up(home: Home, command: Sequence[str] | None = None) -> int:
     """Start the bot, or adopt it, and report until it is stopped or has failed; the exit status.
 
-    Raises AlreadySupervisedError. For the main thread: it takes the signals.
+    Raises AlreadySupervisedError, HomeError. For the main thread: it takes the signals.
     """
     changes: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     with Supervisor(home, command=command, on_change=changes.put) as supervisor:
@@ -74,14 +81,12 @@ def _report(changes: queue.SimpleQueue[Snapshot]) -> int:
 
 def describe(seen: Snapshot) -> str:
     """One line for one state of things, without figures that change from second to second."""
-    parts = [seen.state.value]
-    if seen.phase and seen.phase != seen.state.value:
-        parts.append(f"({seen.phase})")
+    line = seen.activity
     if seen.pid is not None:
-        parts.append(f"process {seen.pid}" + (", adopted" if seen.is_adopted else ""))
+        line += f" (process {seen.pid}" + (", adopted)" if seen.is_adopted else ")")
     if seen.next_attempt_in_s is not None:
-        parts.append(f"next attempt in {seen.next_attempt_in_s:.0f} s")
-    return " ".join(parts) + (f": {seen.reason}" if seen.reason else "")
+        line += f", next attempt in {seen.next_attempt_in_s:.0f} s"
+    return line + (f": {seen.reason}" if seen.reason else "")
 
 
 def _say(line: str) -> None:

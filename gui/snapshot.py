@@ -8,6 +8,9 @@ from typing import Any
 
 from gui.supervision import State
 
+ON_DISCORD = "online"
+"""The phase of a bot that Discord's gateway has let in."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -23,7 +26,8 @@ class Snapshot:
     started_at_ms: int | None = None
     """When its process began: since 1970, UTC."""
     phase: str = ""
-    """What the bot itself says it is at: "loading", "connecting", "online", ..."""
+    """What the bot itself says it is at: "loading", "connecting", "online", "waiting for the
+    network", ... It is told at once when it changes; "" as long as it is not known."""
     next_attempt_in_s: float | None = None
     """While WAITING; never negative."""
     heartbeat: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +36,17 @@ class Snapshot:
     """Within the policy's window."""
     memory_bytes: int | None = None
     """Resident, read about once a second."""
+
+    @property
+    def activity(self) -> str:
+        """In a few words what it is at: "online" is said of a bot that is on Discord and no other,
+        "running, waiting for the network" of one that is ready and not there."""
+        if self.state is State.ONLINE and self.phase not in ("", ON_DISCORD):
+            at = "connecting" if self.phase == "loading" else self.phase  # it is ready: loaded
+            return f"running, {at}"
+        if self.state is State.STARTING and self.phase:
+            return f"starting, {self.phase}"
+        return self.state.value
 
     def differs(self, other: Snapshot) -> bool:
         """Whether anything but the countdown and the memory is another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gui import theme
-from gui.snapshot import Snapshot
+from gui.snapshot import ON_DISCORD, Snapshot
 from gui.supervision import State
 
 _WORDS = {
@@ -25,12 +25,11 @@ _COLOURS = {
 
 
 def words_for(snapshot: Snapshot) -> str:
-    """A few words: "online", "starting: loading", "waiting to start again in 8 s"."""
-    if snapshot.state is State.ONLINE and snapshot.phase:
-        return snapshot.phase
+    """A few words: "online", "running, waiting for the network", "starting, loading", "waiting to
+    start again in 8 s"."""
+    if snapshot.phase and snapshot.state in (State.ONLINE, State.STARTING):
+        return snapshot.activity
     words = _WORDS[snapshot.state]
-    if snapshot.state is State.STARTING and snapshot.phase:
-        words += f": {snapshot.phase}"
     if snapshot.next_attempt_in_s is not None:
         words += f" in {snapshot.next_attempt_in_s:.0f} s"
     return words
@@ -38,6 +37,6 @@ def words_for(snapshot: Snapshot) -> str:
 
 def colour_of(snapshot: Snapshot) -> tuple[str, str]:
     """(light, dark). Running, but not on Discord, is not good yet."""
-    if snapshot.state is State.ONLINE and snapshot.phase not in ("", "online"):
+    if snapshot.state is State.ONLINE and snapshot.phase not in ("", ON_DISCORD):
         return theme.WARN
     return _COLOURS[snapshot.state]

@@ -34,7 +34,10 @@ class Policy:
     first_delay_s: float = 1.0
     crash_limit: int = 5
     crash_window_s: float = 600.0
+    restarts_at_once: int = 2
+    """How often within the crash window a bot that asks for a restart has it without a delay."""
     network_delay_max_s: float = 300.0
+    """The longest delay before an attempt that follows no crash: of the network, of the disk."""
     connect_timeout_s: float = 5.0
     """How long a running bot may take to let us in."""
     sleep_gap_s: float = 10.0
@@ -61,7 +64,7 @@ class StopAsked:
 
 @dataclass(frozen=True)
 class RestartAsked:
-    pass
+    """By a user; a bot that wants it ends with ExitCode.RESTART."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class SpawnFailed:
     """Answers Spawn, before any other event."""
 
     sentence: str
+    disk: str = ""
+    """As in Exited."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ class Exited:
     pid: int
     code: int | None
     last_words: tuple[str, ...] = ()
+    disk: str = ""
+    """A sentence where nothing can be written in the home now: it mends itself or by a person."""
 
 
 Event: TypeAlias = (

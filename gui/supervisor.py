@@ -31,7 +31,7 @@ from gui.bot_link import OnEvent
 from gui.snapshot import Snapshot
 from gui.supervision import Policy, State
 from storage.errors import MynahError
-from storage.paths import Home
+from storage.paths import Home, HomeError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class AlreadySupervisedError(MynahError):
 
 
 class Supervisor:
-    """One home's bot. Every method may be called from any thread, and none but `wait` waits."""
+    """One home's bot. Every method may be called from any thread. Only `open`, `close` and `wait`
+    wait, `open` for no longer than its thread takes to begin; `tail` reads a file."""
 
     def __init__(
         self,
@@ -79,9 +80,9 @@ class Supervisor:
     def open(self) -> Supervisor:
         """Begin: a bot that runs already is adopted, none is started. Call it once.
 
-        Raises AlreadySupervisedError, OSError where the home cannot be written.
+        Raises AlreadySupervisedError, HomeError where the home cannot be written.
         """
-        self._home.data_storage.mkdir(parents=True, exist_ok=True)
+        self._home.ensure()
         try:
             self._lock.acquire()
         except Timeout:
@@ -89,6 +90,11 @@ class Supervisor:
                 f"Mynah looks after {self._home.root} already, in its window or in a terminal: go "
                 "on there, or close it first."
             ) from None
+        except OSError as error:
+            raise HomeError(
+                f"{self._home.data_storage} cannot be written ({error.strerror or error}); make "
+                "room, or the folder writable, or choose another with --home DIR."
+            ) from error
         self._thread.start()
         self._opened.wait()
         return self

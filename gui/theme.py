@@ -5,6 +5,7 @@ Colours are (light, dark). Contrast of text on its ground is at least 4.5 : 1 in
 
 from __future__ import annotations
 
+import tkinter.font
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,9 @@ def font(kind: str = "body") -> Any:
             "title": (20, "bold"),
             "mono": (12, "normal"),
         }[kind]
-        family = "TkFixedFont" if kind == "mono" else None
+        family = None
+        if kind == "mono":
+            family = tkinter.font.nametofont("TkFixedFont").actual("family")
         _fonts[kind] = ctk.CTkFont(family=family, size=size, weight=weight)
     return _fonts[kind]
 
@@ -81,7 +84,7 @@ def primary(parent: Any, text: str, command: Callable[[], object], **rest: Any) 
         "corner_radius": RADIUS,
         **rest,
     }
-    return ctk.CTkButton(parent, text=text, command=command, font=font("bold"), **options)
+    return _button(parent, text, command, "bold", options)
 
 
 def secondary(parent: Any, text: str, command: Callable[[], object], **rest: Any) -> Any:
@@ -95,9 +98,18 @@ def secondary(parent: Any, text: str, command: Callable[[], object], **rest: Any
         "corner_radius": RADIUS,
         **rest,
     }
-    return ctk.CTkButton(parent, text=text, command=command, font=font(), **options)
+    return _button(parent, text, command, "body", options)
 
 
 def danger(parent: Any, text: str, command: Callable[[], object], **rest: Any) -> Any:
     """A button whose work cannot be taken back; ask before."""
     return secondary(parent, text, command, **{"text_color": BAD, "border_color": BAD, **rest})
+
+
+def _button(
+    parent: Any, text: str, command: Callable[[], object], kind: str, options: dict[str, Any]
+) -> Any:
+    from gui.components.keyboard import reachable  # which needs our colours
+
+    made = ctk.CTkButton(parent, text=text, command=command, font=font(kind), **options)
+    return reachable(made)

@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from data.fetch_report import FetchProgress, FetchReport
 from data.fetcher import fetch_history
 from data.importers.import_progress import ProgressLine
-from data.importers.importing import ImportSummary, import_paths
-from scripts.edge import add_home, add_json, ending_in_a_sentence
+from data.importers.importing import ImportProgress, ImportSummary, import_paths
+from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.events import Events, add_events
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home, find_home
@@ -80,21 +81,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_home(parser)
     add_json(parser, "print the summary as one JSON object on the last line")
+    add_events(parser)
     return parser
 
 
 def main() -> int:
     """Import what the command line names, or fetch from Discord. Raises MynahError."""
     arguments = build_parser().parse_args()
+    stop_when_terminated()
     line = ProgressLine(sys.stderr)
+    events = Events(arguments.events)
     done: ImportSummary | FetchReport
     try:
         home = find_home(arguments.home).ensure()
         with Database.open(home.database, backups=home.backups) as db:
             if arguments.paths:
-                done = import_files(home, db, arguments.paths, line)
+                done = import_files(home, db, arguments.paths, line, events)
             else:
-                done = fetch(home, db, arguments.channels or [], line)
+                done = fetch(home, db, arguments.channels or [], line, events)
     finally:
         line.end()
     for text in done.lines():
@@ -110,19 +114,36 @@ def main() -> int:
 
 
 def import_files(
-    home: Home, database: Database, paths: list[Path], line: ProgressLine
+    home: Home, database: Database, paths: list[Path], line: ProgressLine, events: Events
 ) -> ImportSummary:
     """Import exporters' files and folders. Raises MynahError."""
+
+    def show(progress: ImportProgress) -> None:
+        line.show(progress)
+        share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
+        events.progress(
+            "import",
+            is_last=progress.files_done == progress.files_total,
+            bytes_done=progress.bytes_done,
+            bytes_total=progress.bytes_total,
+            messages=progress.messages,
+            per_s=round(progress.messages / progress.seconds, 1) if progress.seconds else 0.0,
+            left_s=round(progress.seconds / share - progress.seconds, 1) if share else None,
+            file=progress.file_name,
+        )
+
     return import_paths(
         database,
         [Path(os.path.expanduser(path)) for path in paths],  # noqa: PTH111
         origin=Origin.EXPORT,
         quarantine=home.quarantine,
-        progress=line.show,
+        progress=show,
     )
 
 
-def fetch(home: Home, database: Database, channels: list[str], line: ProgressLine) -> FetchReport:
+def fetch(
+    home: Home, database: Database, channels: list[str], line: ProgressLine, events: Events
+) -> FetchReport:
     """Fetch the channels with these ids, else those of the settings. Raises MynahError."""
     from bot.config import read_config  # late, as below: an import wants nothing of the bot
     from bot.secret import find_token
@@ -140,12 +161,12 @@ def fetch(home: Home, database: Database, channels: list[str], line: ProgressLin
             "DiscordChatExporter files are read with --import."
         )
     return asyncio.run(
-        fetched(database, replace(config, settings=settings), find_token(home), line)
+        fetched(database, replace(config, settings=settings), find_token(home), line, events)
     )
 
 
 async def fetched(
-    database: Database, config: Config, token: Token, line: ProgressLine
+    database: Database, config: Config, token: Token, line: ProgressLine, events: Events
 ) -> FetchReport:
     """Log in to Discord's REST API, without its gateway, and fetch. Raises MynahError."""
     from bot.platforms.discord_addresses import use_addresses
@@ -153,6 +174,15 @@ async def fetched(
 
     def show(progress: FetchProgress) -> None:
         line.write(str(progress))
+        events.progress(
+            "fetch",
+            channel=progress.channel,
+            channels_done=progress.channels_done,
+            channels_total=progress.channels_total,
+            messages=progress.messages,
+            per_s=round(progress.per_second, 1),
+            reached_ms=progress.reached_ms,
+        )
 
     # What discord.py warns of is waited out (rate limits), or of no use here (no voice).
     logging.getLogger("discord").setLevel(logging.ERROR)

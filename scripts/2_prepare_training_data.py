@@ -35,7 +35,8 @@ from data.dataset import (
 from data.windows import WindowOptions
 from model.chat_format import Tokenizer, persona_text
 from model.tokenizers import TransformersTokenizer, VocabularyFile
-from scripts.edge import add_home, add_json, ending_in_a_sentence
+from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.events import Events, add_events
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -46,12 +47,17 @@ from storage.settings import load
 ESTIMATE = "an estimate of four characters a token: no model's vocabulary was found"
 
 
+STAGE = "examples"
+"""What its events call it."""
+
+
 class BaseError(MynahError):
     """The base that was named has no vocabulary that could be read."""
 
 
 def main() -> int:
     arguments = parse_arguments()
+    stop_when_terminated()
     home = find_home(arguments.home).ensure()
     with Database.open(home.database, backups=home.backups) as database:
         report = run(home, database, arguments)
@@ -78,12 +84,15 @@ def parse_arguments() -> argparse.Namespace:
         "else models/demo-base's)")  # fmt: skip
     add("--persona-name", help="who the model is trained to be (default: the setting)")
     add_json(parser, "end with the report as one line of JSON")
+    add_events(parser)
     return parser.parse_args()
 
 
 def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[str, Any]:
     """Make the set; its report. Raises MynahError."""
     began = time.monotonic()
+    events = Events(arguments.events)
+    events.begin(STAGE)
     if arguments.declare is not None:
         declare(database, arguments.declare)
     settings, warnings = load(database.config_rows())
@@ -100,8 +109,9 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
             WindowOptions(arguments.seed, arguments.max_length, arguments.limit),
             token_counts_by=counted_by,
         )
-        with progress_bar() as progress:
+        with progress_bar(events) as progress:
             report = make_dataset(database, folder, tokenizer, persona, options, progress)
+    events.end(STAGE, time.monotonic() - began)
     return {"folder": str(folder), "seconds": round(time.monotonic() - began, 2), **report}
 
 
@@ -141,8 +151,8 @@ def tokenizer_of(base: Path | None) -> Iterator[tuple[Tokenizer, str]]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Any]:
-    """A bar a step on stderr."""
+def progress_bar(events: Events) -> Iterator[Any]:
+    """A bar a step on stderr, and the same as events."""
     bar: tqdm[Any] | None = None
     current = ""
 
@@ -156,6 +166,7 @@ def progress_bar() -> Iterator[Any]:
                 desc=step, total=total, file=sys.stderr, unit=" lines", leave=False, disable=None
             )  # no bar where stderr is a file
         bar.update(done - bar.n)
+        events.progress(STAGE, what=step, step=done, steps=total)
 
     try:
         yield show

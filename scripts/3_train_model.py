@@ -29,7 +29,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from model import forge, trainer
 from model.profiles import PROFILES, Profile
-from scripts.edge import add_home, add_json, ending_in_a_sentence
+from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.events import Events, add_events
 from storage import manifest
 from storage.database import Database
 from storage.model_registry import ModelRegistry
@@ -39,13 +40,14 @@ from storage.records import ModelVersion
 
 def main() -> int:
     arguments = parse_arguments()
-    result = run(arguments)
+    stop_when_terminated()
+    result = run(arguments, Events(arguments.events))
     if arguments.json:
         print(json.dumps(result))
     return 0
 
 
-def run(arguments: argparse.Namespace) -> dict[str, object]:
+def run(arguments: argparse.Namespace, events: Events) -> dict[str, object]:
     """The asked stages, in order; returns what was made, for --json."""
     import datasets
     import torch
@@ -79,10 +81,23 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
 
     def timed(stage: str, what: str, make: Callable[[], bool]) -> None:
         before = time.monotonic()
+        events.begin(stage)
         made = make()
         seconds[stage] = round(time.monotonic() - before, 1)
+        events.end(stage, seconds[stage], made=made)
         note = f"{seconds[stage]} s" if made else "done before"
         print(f"{what}: {note}", file=sys.stderr, flush=True)
+
+    def fine_tuning(progress: trainer.Progress) -> None:
+        show_progress(progress)
+        events.progress(
+            "sft",
+            is_last=progress.step == progress.steps,
+            step=progress.step,
+            steps=progress.steps,
+            loss=progress.loss,
+            left_s=round(left_s(progress), 1),
+        )
 
     if arguments.mode in ("sft", "all"):
         may_train(home, dataset_dir)
@@ -95,7 +110,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
                 dataset_dir,
                 profile,
                 limit=arguments.limit,
-                on_progress=show_progress,
+                on_progress=fine_tuning,
             ),
         )
     if arguments.mode in ("merge", "all"):
@@ -190,15 +205,19 @@ def chosen_profile(arguments: argparse.Namespace) -> Profile:
 def show_progress(progress: trainer.Progress) -> None:
     """One line that is rewritten on a terminal, and now and then a line of its own elsewhere."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    rate = progress.elapsed_s / progress.step
-    left = rate * (progress.steps - progress.step)
-    text = f"Fine-tuning: step {progress.step} of {progress.steps}{loss}, about {left:.0f} s left"
+    left = f"about {left_s(progress):.0f} s left"
+    text = f"Fine-tuning: step {progress.step} of {progress.steps}{loss}, {left}"
     if sys.stderr.isatty():
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
         if progress.step == progress.steps:
             print(file=sys.stderr)
     elif progress.step % max(1, progress.steps // 10) == 0:
         print(text, file=sys.stderr, flush=True)
+
+
+def left_s(progress: trainer.Progress) -> float:
+    """Seconds until the last step, as those before it took."""
+    return progress.elapsed_s / progress.step * (progress.steps - progress.step)
 
 
 def positive(kind: type[int] | type[float]) -> Callable[[str], float]:
@@ -236,6 +255,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--limit", type=positive(int), help="train on so many examples only")
     add("--threads", type=positive(int), default=1, help="torch threads")
     add_json(parser, "one object with all figures on the last line")
+    add_events(parser)
     arguments = parser.parse_args()
     if arguments.checkpoint and arguments.mode != "merge":
         parser.error("--checkpoint names an adapter to merge: it goes with --mode merge")

@@ -108,7 +108,7 @@ def live(count: int) -> Figures:
         with running(home, discord) as bot:
             for number in range(count):
                 talkers.talk()
-                if number % (count // 50) == 0:
+                if number % max(1, count // 50) == 0:
                     talkers.ask()
                 time.sleep(0.05)
             wait(lambda: not talkers.unanswered(), MENTION_TIMEOUT_S)
@@ -218,11 +218,13 @@ def down_for(discord: StandInThread, seconds: float) -> None:
 def kills(count: int) -> Figures:
     """kill -9 at random instants; the supervisor brings it back."""
     chance = random.Random(13)
-    back_s: list[float] = []
+    back_s: list[float | None] = []
     # 5 crashes within 10 minutes end the real schedule: here the window is 10 s, else the same.
     policy = Policy(crash_window_s=10.0)
     with a_home(identifies_a_day=900) as (discord, home):
-        os.environ.update(environment(discord))
+        inherited = environment(discord)
+        os.environ.clear()  # an exported token of a real bot among it: the supervisor hands it on
+        os.environ.update(inherited)
         talkers = Talkers(discord, 3)
         with Supervisor(home, policy) as supervisor:
             supervisor.start()
@@ -236,26 +238,27 @@ def kills(count: int) -> Figures:
                     time.sleep(0.2)
                 back_s.append(kill_and_wait(supervisor))
                 if number % 20 == 19:
-                    note(f"{number + 1} kills, back after {percentiles(back_s)}")
+                    note(f"{number + 1} kills, back after {percentiles(known(back_s))}")
             wait(lambda: not set(talkers.said) - set(stored_ids(home)), 120)
-            wait(lambda: ask_running(home.data_storage, "stats")["waiting"] == 0, 60)  # type: ignore[index]
+            wait(lambda: (ask_running(home.data_storage, "stats") or {}).get("waiting") == 0, 60)
             supervisor.stop()
             supervisor.wait(State.STOPPED, timeout_s=60)
-        ids = stored_ids(home)
         return {
             "kills": len(back_s),
-            "back_s": percentiles(back_s),
-            "longest_back_s": round(max(back_s), 2),
+            "not_back": back_s.count(None),
+            "back_s": percentiles(known(back_s)),
+            "longest_back_s": round(max(known(back_s), default=0.0), 2),
             "said": len(talkers.said),
-            "lost": len(set(talkers.said) - set(ids)),
-            "stored_twice": len(ids) - len(set(ids)),
+            "lost": len(set(talkers.said) - set(stored_ids(home))),
+            "in_transcript_twice": in_transcript_twice(home),
+            "without_verdict": len(set(talkers.said) - set(judged_ids(home))),
             **answered_once(talkers),
             "integrity": integrity(home),
         }
 
 
-def kill_and_wait(supervisor: Supervisor) -> float:
-    """Kill the bot; seconds until it is online again."""
+def kill_and_wait(supervisor: Supervisor) -> float | None:
+    """Kill the bot; seconds until it is online again, None where it is not within two minutes."""
     pid = supervisor.snapshot().pid
     began_s = time.monotonic()
     if pid is not None:
@@ -267,8 +270,7 @@ def kill_and_wait(supervisor: Supervisor) -> float:
             raise RuntimeError(now.reason)
         return now.pid not in (None, pid) and now.phase == "online"
 
-    wait(is_back, 120)
-    return time.monotonic() - began_s
+    return time.monotonic() - began_s if wait(is_back, 120) else None
 
 
 def bursts(minutes: float) -> Figures:
@@ -325,6 +327,22 @@ def stored_ids(home: Home) -> list[int]:
         return [row[0] for row in connection.execute("SELECT message_id FROM messages")]
 
 
+def in_transcript_twice(home: Home) -> int:
+    """Messages that the model would read more than once: nothing but us keeps it from that."""
+    with closing(sqlite3.connect(home.database, timeout=30)) as connection:
+        rows = connection.execute(
+            "SELECT message_id FROM conversation_context"
+            " WHERE role <> 'note' AND message_id IS NOT NULL"
+            " GROUP BY message_id HAVING count(*) > 1"
+        )
+        return len(rows.fetchall())
+
+
+def judged_ids(home: Home) -> list[int]:
+    with closing(sqlite3.connect(home.database, timeout=30)) as connection:
+        return [row[0] for row in connection.execute("SELECT message_id FROM verdicts")]
+
+
 def integrity(home: Home) -> str:
     with closing(sqlite3.connect(home.database, timeout=30)) as connection:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
@@ -346,6 +364,10 @@ def answered_once(talkers: Talkers) -> Figures:
     }
 
 
+def known(seconds: Sequence[float | None]) -> list[float]:
+    return [one for one in seconds if one is not None]
+
+
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """Nearest rank."""
     ordered = sorted(seconds) or [0.0]
@@ -354,11 +376,12 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def wait(true: Callable[[], bool], timeout_s: float) -> None:
-    """Until it is so, or the time is over: the figures then say what is missing."""
+def wait(true: Callable[[], bool], timeout_s: float) -> bool:
+    """Until it is so, or the time is over: whether it is. The figures then say what is missing."""
     deadline = time.monotonic() + timeout_s
-    while not true() and time.monotonic() < deadline:
+    while not (is_true := true()) and time.monotonic() < deadline:
         time.sleep(0.1)
+    return is_true
 
 
 def note(text: str) -> None:

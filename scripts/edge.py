@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import signal
 import sys
 from collections.abc import Callable
 
@@ -16,6 +17,14 @@ def use_utf8_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # anything else is a test's own
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def stop_when_terminated() -> None:
+    """SIGTERM acts as Ctrl-C from here on, also where a window without a terminal had that ignored:
+    what is half-made is put away. On Windows a process that is terminated is gone at once."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Raised again, so that asyncio's own way of taking Ctrl-C is the one that is gone.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
 
 
 def ending_in_a_sentence(

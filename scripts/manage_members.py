@@ -15,8 +15,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.edge import ending_in_a_sentence, home_and_json
+from scripts.names import named
+from scripts.running_bot import tell_running_bot
 from storage.database import Database
-from storage.errors import MynahError
 from storage.paths import find_home
 from storage.records import MemberRecord
 
@@ -27,12 +28,9 @@ examples:
   python scripts/manage_members.py include 1001001001001001001
 
 A member is named by id, nickname or account name; where a name is several people's, by id.
+A running bot is told at once.
 Exit status: 0 done, 2 it could not be done.
 """
-
-
-class MemberError(MynahError):
-    """No member is named so, or several are."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,23 +58,18 @@ def run(database: Database, arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it, and answer with what --json prints. Raises MynahError."""
     everyone = sorted(database.members(), key=lambda m: (m.nickname.casefold(), m.member_id))
     if arguments.command != "list":
-        chosen = named(arguments.member, everyone)
+        chosen = named(arguments.member, everyone, "member", _id, _names)
         database.set_excluded(chosen.member_id, arguments.command == "exclude")
         everyone = [m for m in database.members() if m.member_id == chosen.member_id]
     return {"members": [{**_fields(m), "member_id": str(m.member_id)} for m in everyone]}
 
 
-def named(text: str, members: list[MemberRecord]) -> MemberRecord:
-    """The one member of that id, nickname or account name, in any case. Raises MemberError."""
-    by_id = [m for m in members if str(m.member_id) == text.strip()]
-    wanted = text.strip().removeprefix("@").casefold()
-    found = by_id or [m for m in members if wanted in (m.nickname.casefold(), m.name.casefold())]
-    if not found:
-        raise MemberError(f'No member is called "{text}"; `list` shows all of them.')
-    if len(found) > 1:
-        ids = ", ".join(str(m.member_id) for m in found)
-        raise MemberError(f'"{text}" is the name of {len(found)} members; name one by id: {ids}.')
-    return found[0]
+def _id(member: MemberRecord) -> int:
+    return member.member_id
+
+
+def _names(member: MemberRecord) -> tuple[str, ...]:
+    return member.nickname, member.name
 
 
 def _fields(member: MemberRecord) -> dict[str, Any]:
@@ -106,6 +99,14 @@ def main() -> int:
     home = find_home(getattr(arguments, "home", None))
     with Database.open(home.database, backups=home.backups) as database:
         result = run(database, arguments)
+    if arguments.command != "list":
+        tell_running_bot(
+            home,
+            "exclude",
+            "The running bot was told: this counts from now on.",
+            member_id=int(result["members"][0]["member_id"]),
+            is_excluded=arguments.command == "exclude",
+        )
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,24 @@ def show(result: dict[str, Any]) -> None:
         print(f"{setting.help}\nAllowed: {setting.allowed}.")
 
 
+def told(setting: Setting, answer: Mapping[str, Any]) -> str:
+    """What has come of it in the running bot, by its answer to `reload`: its environment counts
+    more than what is stored."""
+    counts = "counts from its next message on" if setting.live else "counts after its next restart"
+    overridden = answer.get("overridden")
+    if isinstance(overridden, list) and setting.name in overridden:
+        return (
+            f"The running bot was told, but it was started with {setting.environment} in its "
+            "environment, and that counts. Start it without, and what is stored counts."
+        )
+    if setting.environment is None or isinstance(overridden, list):
+        return f"The running bot was told: this {counts}."
+    return (
+        f"The running bot was told: this {counts}, unless it was started with "
+        f"{setting.environment} in its environment."
+    )
+
+
 def main() -> int:
     """See EXAMPLES for the exit status."""
     arguments = build_parser().parse_args()
@@ -92,9 +111,8 @@ def main() -> int:
     with Database.open(home.database, backups=home.backups) as database:
         result = run(database, arguments)
     if arguments.command in ("set", "reset"):
-        live = find(arguments.name).live
-        counts = "counts from its next message on" if live else "counts after its next restart"
-        tell_running_bot(home, "reload", f"The running bot was told: this {counts}.")
+        setting = find(arguments.name)
+        tell_running_bot(home, "reload", lambda answer: told(setting, answer))
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bot.protocol import ControlError, ask_running
 from storage.paths import Home
 
 
-def tell_running_bot(home: Home, do: str, done: str) -> None:
-    """Ask the bot to `do` it and print `done`; nothing where no bot runs in this home."""
+def tell_running_bot(
+    home: Home, do: str, done: str | Callable[[Mapping[str, Any]], str], **data: Any
+) -> None:
+    """Ask the bot to `do` it (with `data`) and print `done`, or what that makes of the answer;
+    nothing where no bot runs in this home."""
     try:
-        if ask_running(home.data_storage, do) is not None:
-            print(done, file=sys.stderr)
+        answer = ask_running(home.data_storage, do, **data)
     except ControlError as error:
         print(f"It is stored, but the running bot was not told. {error}", file=sys.stderr)
+        return
+    if answer is not None:
+        print(done if isinstance(done, str) else done(answer), file=sys.stderr)

@@ -31,6 +31,12 @@ _UPSERT_CHANNEL = """
     WHERE guild_id <> excluded.guild_id OR guild_name <> excluded.guild_name
        OR name <> excluded.name OR parent_id IS NOT excluded.parent_id
 """
+_QUIET = """
+    INSERT INTO channels
+        (channel_id, guild_id, guild_name, name, parent_id, is_allowed, quiet_until_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (channel_id) DO UPDATE SET quiet_until_ms = excluded.quiet_until_ms
+"""
 _SELECT_CHANNEL = select(*(channels.c[field.name] for field in fields(ChannelRecord)))
 
 
@@ -102,12 +108,13 @@ class CommunityStore(Connections):
         """
         self._set(channels, channel_id, "channel", is_allowed=int(is_allowed))
 
-    def set_quiet(self, channel_id: int, until_ms: int) -> None:
+    def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
         """Leave a channel in peace until then; 0 takes that back.
 
-        Raises DatabaseError for an unknown one.
+        An unknown one is stored; of a known one nothing else is changed.
         """
-        self._set(channels, channel_id, "channel", quiet_until_ms=until_ms)
+        with self.writing() as connection:
+            connection.exec_driver_sql(_QUIET, (*_channel_row(channel), until_ms))
 
     def quiet_until(self, channel_id: int) -> int:
         """Until when (ms) a channel is left in peace; 0 where it is not, or not known."""
@@ -154,11 +161,12 @@ def write_members(connection: Connection, records: Iterable[MemberRecord]) -> Up
 
 def write_channels(connection: Connection, records: Iterable[ChannelRecord]) -> UpsertCount:
     """`upsert_channels` within the caller's transaction."""
-    rows = [
-        (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
-        for c in records
-    ]
+    rows = [_channel_row(record) for record in records]
     return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
+
+
+def _channel_row(c: ChannelRecord) -> tuple[object, ...]:
+    return (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
 
 
 def _member(row: Row[Any]) -> MemberRecord:

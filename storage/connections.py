@@ -41,6 +41,10 @@ class DatabaseBusyError(DatabaseError):
     """Another process kept the file locked for longer than it is waited for."""
 
 
+class DatabaseUnwritableError(DatabaseError):
+    """The file cannot be read or written for now: a full disk, no rights, a failing drive."""
+
+
 def make_engine(path: Path, *, writes: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     """An engine whose connections all carry the pragmas.
 
@@ -133,7 +137,7 @@ def explaining(path: Path) -> Iterator[None]:
                 f"{path} is damaged or no database ({said}); move it away or restore a backup."
             ) from error
         if any(sign in said for sign in _CANNOT_WRITE):
-            raise DatabaseError(
+            raise DatabaseUnwritableError(
                 f"{path} cannot be read or written ({said}); "
                 "check the disk's space and the folder's rights."
             ) from error

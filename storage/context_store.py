@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
@@ -135,6 +135,11 @@ class ContextStore(Connections):
         is_it = (lines.c.message_id == message_id) & (lines.c.role != "note")
         with self.writing() as connection:
             return int(connection.execute(update(lines).where(is_it).values(text=text)).rowcount)
+
+    def drop_context(self, message_ids: Collection[int]) -> None:
+        """Take messages, and notes recalled from them, out of the transcripts."""
+        with self.writing() as connection:
+            connection.exec_driver_sql(_DROP, (json.dumps(list(message_ids)),))
 
     def drop_context_of_author(self, author_id: int) -> set[int]:
         """Take all that somebody said, and notes recalled from it, out of the transcripts.

@@ -6,6 +6,7 @@ Two homes never meet: every path of a user's data is reached through one `Home`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Home:
     @property
     def data_storage(self) -> Path:
         return self.root / "data_storage"
+
+    @property
+    def bot_lock(self) -> Path:
+        """Held by the operating system for as long as a bot of this home runs (filelock)."""
+        return self.data_storage / "bot.lock"
 
     @property
     def database(self) -> Path:
@@ -78,18 +84,19 @@ class Home:
         return self.models / "embedder"
 
     def ensure(self) -> Home:
-        """Make the folders that every part expects and return self. Raises HomeError."""
-        for folder in (
-            self.database.parent,
-            self.messages,
-            self.datasets,
-            self.logs,
-            self.finetuned,
-        ):
-            try:
+        """Make the folders that every part expects and return self. Raises HomeError.
+
+        `data_storage`, which holds everybody's words, is its owner's alone where the system knows
+        such modes (0700).
+        """
+        folders = (self.database.parent, self.messages, self.datasets, self.logs, self.finetuned)
+        try:
+            self.data_storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close_to_others(self.data_storage)
+            for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise _unusable(self.root, error) from error
+        except OSError as error:
+            raise _unusable(self.root, error) from error
         return self
 
     def relative(self, path: Path) -> str:
@@ -117,6 +124,16 @@ def find_home(argument: str | os.PathLike[str] | None = None) -> Home:
         raise _unusable(chosen, error) from error
 
 
+def _close_to_others(folder: Path) -> None:
+    """For one that was made before, or by somebody else: then, or on a disk without modes, it stays
+    as it is."""
+    if os.name == "posix" and folder.stat().st_mode & 0o777 != 0o700:
+        with suppress(OSError):
+            folder.chmod(0o700)
+
+
 def _unusable(home: str | os.PathLike[str], error: Exception) -> HomeError:
     said = str(error).rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return HomeError(f"{home} cannot be the home ({said}); choose another with --home DIR.")

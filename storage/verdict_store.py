@@ -29,6 +29,11 @@ _RECORD = f"""
     INSERT INTO verdicts ({", ".join(_FIELDS)}) VALUES ({", ".join("?" for _ in _FIELDS)})
     ON CONFLICT (message_id) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _FIELDS[1:])}
+    WHERE verdicts.verdict <> 'order' OR excluded.verdict = 'order'
+"""
+_RECORD_NEW = f"""
+    INSERT INTO verdicts ({", ".join(_FIELDS)}) VALUES ({", ".join("?" for _ in _FIELDS)})
+    ON CONFLICT (message_id) DO NOTHING
 """
 _ADVANCE = """
     INSERT INTO cursors (name, channel_id, message_id, at_ms) VALUES (?, ?, ?, ?)
@@ -49,6 +54,7 @@ class VerdictStore(Connections):
     def record_verdicts(self, rows: Iterable[VerdictRow], *, cursor: bool = True) -> None:
         """Keep verdicts, all in one transaction; a later one on the same message replaces it.
 
+        That a message was an order stays: no other verdict replaces that one.
         With `cursor`, the `live` cursor of each channel moves up to its largest message id here.
         """
         records = list(rows)
@@ -60,6 +66,14 @@ class VerdictStore(Connections):
         with self.writing() as connection:
             connection.exec_driver_sql(_RECORD, [astuple(row) for row in records])
             _advance(connection, LIVE, furthest)
+
+    def record_first_verdict(self, row: VerdictRow) -> bool:
+        """Keep the verdict where there is none on its message yet; whether there was none.
+
+        No cursor is moved.
+        """
+        with self.writing() as connection:
+            return connection.exec_driver_sql(_RECORD_NEW, astuple(row)).rowcount == 1
 
     def verdict(self, message_id: int) -> VerdictRow | None:
         """The verdict on a message; None where there is none."""

@@ -1,12 +1,14 @@
-"""What holds for every test: in CI a skipped test is a failure, without exception."""
+"""For every test: a display in memory; and in CI a skipped test is a failure, without exception."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from tests.gui.display import virtual_display
 
 # A shell that starts the tests in the background leaves SIGINT ignored, for us and all children:
 # what tests Ctrl-C would then wait for ever.
@@ -42,3 +44,10 @@ def pytest_make_collect_report(
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def xvfb() -> Iterator[str]:
+    """A display in memory; DISPLAY names it. One for all tests of a session."""
+    with virtual_display() as display:
+        yield display

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,12 +25,97 @@ def start(folder: Path, *flags: str, given: str = "") -> subprocess.CompletedPro
     return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60)
 
 
-def test_without_flags_it_says_what_to_type() -> None:
-    done = start(ROOT)
-    assert done.returncode == 0
-    assert "launcher.py --demo" in done.stdout
-    assert "launcher.py --headless" in done.stdout
-    assert "launcher.py --doctor" in done.stdout
+def test_without_flags_the_window_opens_once_the_install_window_is_through(
+    program: Path, xvfb: str
+) -> None:
+    write_window(program)
+    done = start(program, "--home", str(program.parent / "home"))
+    assert (done.stdout, done.returncode) == (f"window --home {program.parent / 'home'} 1\n", 3)
+    assert (program / ".venv" / "installed.json").is_file()
+    began_s = time.monotonic()
+    again = start(program)  # no install window any more
+    assert (again.stdout, again.stderr, again.returncode) == ("window 1\n", "", 3)
+    assert time.monotonic() - began_s < 3
+
+
+def test_without_a_display_it_says_so_before_anything_is_installed(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    done = start(program)
+    assert done.returncode == 2
+    assert "launcher.py --headless" in done.stderr
+    assert "launcher.py --demo" in done.stderr
+    monkeypatch.setenv("DISPLAY", ":987")
+    done = start(program)
+    assert done.returncode == 2
+    assert "cannot be opened" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cancelled_install_opens_no_window(
+    program: Path, xvfb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_window(program)
+    wait = tmp_path / "wait"
+    wait.touch()
+    monkeypatch.setenv("MYNAH_TEST_WAIT", str(wait))  # the runtime is built until this is gone
+    command = [sys.executable, str(program / "launcher.py")]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    shown = search_window("Setting up Mynah")
+    log = program / ".venv" / "install.log"
+    eventually(lambda: log.exists() and "Building wheel" in log.read_text())
+    subprocess.run(["xdotool", "windowfocus", shown, "key", "--window", shown, "Escape"])
+    assert launcher.wait(20) == 130
+    assert launcher.communicate()[0] == ""
+
+
+def test_the_windows_starter_finds_a_python_and_says_where_there_is_none() -> None:
+    text = (ROOT / "launcher.bat").read_bytes().decode("ascii")
+    assert text.count("\n") == text.count("\r\n")
+    for part in ("pyw py -%%V", "pythonw python", "launcher.pyw", "(3, 10)", "(3, 13)", "pause"):
+        assert part in text
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        assert version in text
+
+
+def test_the_starter_without_a_terminal_needs_no_output(program: Path, xvfb: str) -> None:
+    write_window(program)
+    shutil.copy(ROOT / "launcher.pyw", program)
+    code = (
+        "import sys, runpy; sys.argv = ['launcher.pyw']; sys.stdout = sys.stderr = None; "
+        f"sys.path.insert(0, {str(program)!r}); "
+        f"runpy.run_path({str(program / 'launcher.pyw')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=60)
+    assert done.returncode == 3
+
+
+def write_window(program: Path) -> None:
+    """A program in the window's place, and a runtime that needs no build but where it waits."""
+    code = "import sys; print('window', *sys.argv[1:], sys.flags.utf8_mode); sys.exit(3)"
+    (program / "gui" / "open_window.py").write_text(code)
+
+
+def search_window(title: str) -> str:
+    found = ""
+
+    def is_found() -> bool:
+        nonlocal found
+        command = ["xdotool", "search", "--onlyvisible", "--name", title]
+        found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        return bool(found)
+
+    eventually(is_found)
+    return found
+
+
+def eventually(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end_s, "it did not come about in time"
+        time.sleep(0.05)
 
 
 def test_it_needs_the_standard_library_alone() -> None:
@@ -49,6 +137,7 @@ def test_it_needs_the_standard_library_alone() -> None:
         (["--headless", "--demo"], "not allowed with"),
         (["--headless", "--say", "hi"], "go with --demo"),
         (["--dem"], "unrecognized"),
+        (["--headless", "--minimised"], "goes with the window"),
         (["--demo", "--json"], "--json goes with --say"),
         (["--demo", "--import", "no/such/file.json"], "no/such/file.json does not exist"),
         (["--demo", "--import", "~no-such-user-here/x"], "~no-such-user-here/x does not exist"),
@@ -78,7 +167,6 @@ def test_demo_installs_and_hands_on_flags_input_and_exit_status(
 
 
 def test_headless_installs_what_a_laptop_needs_and_hands_on(program: Path, tmp_path: Path) -> None:
-    (program / "gui").mkdir()
     code = "import sys; print('headless', *sys.argv[1:], sys.flags.utf8_mode); sys.exit(2)"
     (program / "gui" / "headless.py").write_text(code)
     (program / "requirements-train.txt").write_text("not-there-at-all==1.0\n")

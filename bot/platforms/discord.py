@@ -1,9 +1,9 @@
 """Discord as a platform: the one place where its parts are put together.
 
-What each does stands in the files beside this one: staying connected (discord_connection), what is
-listened to and what it becomes (discord_door, discord_reading), reading back what was missed
-(discord_catch_up), sending (discord_sending), slash commands (discord_slash). Called from the event
-loop's thread.
+What each does stands in the files beside this one: staying connected (discord_connection,
+discord_gateway), what is listened to and what it becomes (discord_door, discord_reading), reading
+back what was missed (discord_catch_up), sending (discord_sending), slash commands (discord_slash).
+Called from the event loop's thread.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 import discord
 
-from bot.messages import Happening, IncomingMessage
+from bot.messages import Deleted, Edited, Happening, IncomingMessage
 from bot.platforms.discord_catch_up import FIRST_MESSAGES, PAGE_MESSAGES, CatchUp
 from bot.platforms.discord_client import IDENTIFY_PAUSE_S, READY_WAIT_S, DoorClient
-from bot.platforms.discord_connection import NO_INVITATION, ONLINE, WATCH_EVERY_S, Connection
+from bot.platforms.discord_connection import LOOK_EVERY_S, NO_INVITATION, ONLINE, Connection
 from bot.platforms.discord_door import Door
 from bot.platforms.discord_errors import WrongServerError
 from bot.platforms.discord_guild import choose_guild_id, invite_url, places_to_read
@@ -53,7 +53,7 @@ class DiscordPlatform:
         now_ms: Callable[[], int] = wall_clock_ms,
         identify_pause_s: float = IDENTIFY_PAUSE_S,
         ready_wait_s: float = READY_WAIT_S,
-        watch_every_s: float = WATCH_EVERY_S,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`tell` gets everything once and must not raise. `read_until` gives the id up to which a
         channel is done with. `count_identify` may raise a MynahError with `retry_after_s`, after
@@ -62,6 +62,8 @@ class DiscordPlatform:
         self._settings = settings
         self._tell = tell
         self._guild_id: int | None = None
+        self._lives_on: int | None = None
+        """The server of this run: being invited to another one must not end it."""
         self._places: set[int] = set()
         self._is_listening = True
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -75,7 +77,7 @@ class DiscordPlatform:
             ),
             on_phase,
             now_ms=now_ms,
-            watch_every_s=watch_every_s,
+            look_every_s=look_every_s,
         )
         self._catch_up = CatchUp(
             read_page=self._read_page, read_until=read_until, tell=self._tell_on
@@ -119,14 +121,17 @@ class DiscordPlatform:
         await self._sender.close()
 
     def stop_listening(self) -> None:
-        """Tell nothing from now on; what comes is read back at the next start."""
+        """Tell no messages from now on: they are read back at the next start. Edits and deletions
+        are still told, since nothing reads those back."""
         self._is_listening = False
 
-    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+    async def send(
+        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+    ) -> Accepted:
         """Send one message, its emoji as the server's own. Raises DeliveryError."""
         guild = self._guild()
         text = to_discord(text, guild.emojis if guild is not None else ())
-        return await self._sender.send(channel_id, text, reply_to_id=reply_to_id)
+        return await self._sender.send(channel_id, text, reply_to_id=reply_to_id, pings=pings)
 
     def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
         """Shows the typing sign; never fails and never delays."""
@@ -186,9 +191,6 @@ class DiscordPlatform:
         self._connection.went_up()
         self._connection.set_phase(ONLINE if self._guild() is not None else NO_INVITATION)
 
-    def disconnected(self) -> None:
-        self._connection.went_down()
-
     def ready(self) -> None:
         try:
             self._guild_id = self._choose()
@@ -222,8 +224,14 @@ class DiscordPlatform:
 
     def _choose(self) -> int | None:
         client = self._connection.client
-        guilds = {guild.id: guild.name for guild in client.guilds} if client is not None else {}
-        return choose_guild_id(guilds, self._settings())
+        guilds = client.guilds if client is not None else []
+        listed = self._door.listed
+        homes = [g.id for g in guilds if any(channel.id in listed for channel in g.channels)]
+        known = self._lives_on if self._lives_on is not None else next(iter(homes), None)
+        names = {guild.id: guild.name for guild in guilds}
+        chosen = choose_guild_id(names, self._settings(), known)
+        self._lives_on = chosen if chosen is not None else self._lives_on
+        return chosen
 
     def _guild(self) -> discord.Guild | None:
         client = self._connection.client
@@ -270,7 +278,7 @@ class DiscordPlatform:
         return await self._door.read_back(guild, sorted(messages, key=lambda one: one.id))
 
     def _tell_on(self, happening: Happening) -> None:
-        if self._is_listening:
+        if self._is_listening or isinstance(happening, Deleted | Edited):
             self._tell(happening)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from bot.messages import Happening, IncomingMessage
+from bot.messages import Happening, IncomingMessage, Reacted, ReactionsCleared
 from bot.platforms.discord_errors import is_passing, shown
 from storage.errors import MynahError
 
@@ -39,7 +39,7 @@ AT_ONCE = 4
 """How many channels are read at the same time."""
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 10.0
 
 ReadPage = Callable[[int, "int | None"], Awaitable[Sequence[IncomingMessage]]]
 """(channel, after) -> the first PAGE_MESSAGES with a larger id, or for None the FIRST_MESSAGES
@@ -140,8 +140,11 @@ class CatchUp:
         after = await self._patiently(channel_id, lambda: self._begin_after(channel_id))
         while True:
             channel.again = False
+            came_before = len(channel.waiting)
             page = await self._patiently(channel_id, partial(self._read_page, channel_id, after))
-            count += sum([self._tell_once(message) for message in page])
+            told = {message.message_id for message in page if self._tell_once(message)}
+            count += len(told)
+            _drop_counted(channel.waiting, came_before, told)
             is_last = after is None or len(page) < PAGE_MESSAGES
             if page:
                 after = page[-1].message_id
@@ -191,8 +194,19 @@ class CatchUp:
 
     @staticmethod
     def _make_room(channel: _Channel) -> None:
-        """Let go of messages: they are read back as well. Of the rest keep the newer half."""
-        waiting = channel.waiting
-        changes = [i for i, one in enumerate(waiting) if not isinstance(one, IncomingMessage)]
-        channel.waiting = [waiting[i] for i in changes[-(HELD_AT_MOST // 2) :]]
+        """Let go of messages: they are read back as well. Then of reactions, the older half; edits
+        and deletions are few and stay."""
+        changes = [one for one in channel.waiting if not isinstance(one, IncomingMessage)]
+        reactions = [one for one in changes if isinstance(one, Reacted | ReactionsCleared)]
+        gone = {id(one) for one in reactions[: max(0, len(reactions) - HELD_AT_MOST // 2)]}
+        channel.waiting = [one for one in changes if id(one) not in gone]
         channel.again = True
+
+
+def _drop_counted(waiting: list[Happening], came_before: int, told: Collection[int]) -> None:
+    """Drop the reactions that came before a page was read: its new messages have them counted."""
+    waiting[:came_before] = [
+        one
+        for one in waiting[:came_before]
+        if not (isinstance(one, Reacted | ReactionsCleared) and one.message_id in told)
+    ]

@@ -46,9 +46,6 @@ class Sessions(Protocol):
     def resumed(self) -> None:
         """The old session goes on; what was missed comes now."""
 
-    def disconnected(self) -> None:
-        """The connection is lost, or an attempt failed."""
-
     def ready(self) -> None:
         """The servers of a fresh session are described."""
 
@@ -109,9 +106,6 @@ class DoorClient(discord.Client):
 
     async def on_resumed(self) -> None:
         self._sessions.resumed()
-
-    async def on_disconnect(self) -> None:
-        self._sessions.disconnected()
 
     async def on_ready(self) -> None:
         self._sessions.ready()

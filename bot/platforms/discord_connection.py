@@ -1,8 +1,6 @@
-"""Stays connected to Discord: logs in, reconnects, and begins anew where discord.py would not.
+"""Stays connected to Discord: logs in, waits while it cannot be reached, and begins anew.
 
-discord.py resumes and reconnects by itself once it was connected. What it does not do: survive a
-failure of the login or of the very first connection, keep its pauses under 17 minutes, or wait
-where too many logins were made today. Called from the event loop's thread.
+Called from the event loop's thread.
 """
 
 from __future__ import annotations
@@ -10,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import discord
 
 from bot.platforms.discord_client import DoorClient
 from bot.platforms.discord_errors import checked_token, final_error, shown
+from bot.platforms.discord_gateway import stay_on_gateway
 from bot.platforms.platform import wall_clock_ms
 from storage.errors import MynahError
 
@@ -26,7 +25,9 @@ LONGEST_PAUSE_S = 300.0
 """Between two attempts to connect, as long as the network is away."""
 
 FIRST_PAUSE_S = 1.0
-WATCH_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
+"""How often a pause looks at the clock on the wall: others stand still while a laptop sleeps."""
+
 CLOSE_TIMEOUT_S = 5.0
 
 OFFLINE = "offline"
@@ -35,10 +36,6 @@ ONLINE = "online"
 NO_NETWORK = "waiting for the network"
 TOO_MANY_LOGINS = "waiting: too many logins today"
 NO_INVITATION = "waiting for an invitation"
-
-
-class _StaleError(Exception):
-    """discord.py has not tried to connect for too long."""
 
 
 class Connection:
@@ -50,21 +47,15 @@ class Connection:
         on_phase: Callable[[str], None],
         *,
         now_ms: Callable[[], int] = wall_clock_ms,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        longest_pause_s: float = LONGEST_PAUSE_S,
-        watch_every_s: float = WATCH_EVERY_S,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self.client: DoorClient | None = None
         self.phase = OFFLINE
         self._make_client = make_client
         self._on_phase = on_phase
         self._now_ms = now_ms
-        self._sleep = sleep
-        self._longest_pause_s = longest_pause_s
-        self._watch_every_s = watch_every_s
+        self._look_every_s = look_every_s
         self._pause_s = FIRST_PAUSE_S
-        self._attempt_ms = 0
-        self._is_up = False
         self._failures = 0
         self._ended: asyncio.Future[None] | None = None
         self._is_closing = False
@@ -105,16 +96,8 @@ class Connection:
 
     def went_up(self) -> None:
         """The gateway has taken us."""
-        self._is_up = True
         self._failures = 0
         self._pause_s = FIRST_PAUSE_S
-
-    def went_down(self) -> None:
-        """The connection was lost, or an attempt to connect failed; discord.py tries again."""
-        self._is_up = False
-        self._attempt_ms = self._now_ms()
-        self._failures += 1
-        self.set_phase(CONNECTING if self._failures == 1 else NO_NETWORK)
 
     async def _once(self, token: str) -> None:
         """One client from its login to its end, and the pause that is due after it."""
@@ -134,59 +117,57 @@ class Connection:
             final = final_error(error)
             if final is not None:
                 raise final from error
-            log.warning("No connection to Discord: %s", _named(error))
+            log.warning("No connection to Discord: %s", shown(error))
             self.set_phase(NO_NETWORK)
-            await self._pause(self._pause_s * random.uniform(0.75, 1.0))
-            self._pause_s = min(self._pause_s * 2, self._longest_pause_s)
+            await self._pause_longer()
 
     async def _connected(self, token: str) -> None:
         """Connect and stay so until `close`; raises whatever ends it before."""
         assert self._ended is not None
         client = self.client = self._make_client()
-        self._is_up, self._attempt_ms = False, self._now_ms()
-        work = asyncio.create_task(client.start(token), name="discord")
-        watch = asyncio.create_task(self._watch(self._ended), name="discord watch")
+        work = asyncio.create_task(self._live(client, token), name="discord")
         try:
             await asyncio.wait({work, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 self._ended.result()
             else:
-                await work
-                if not self._is_closing:
-                    raise ConnectionError("discord.py ended the connection")
+                work.result()
         finally:
             client.retired = True
-            watch.cancel()
             work.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
+            await asyncio.gather(work, return_exceptions=True)
             await _put_away(client)
 
-    async def _watch(self, ended: asyncio.Future[None]) -> None:
-        """End a client that has not tried to connect for too long: discord.py pauses longer than
-        we want to, and a laptop that slept wakes up in the middle of such a pause.
+    async def _live(self, client: DoorClient, token: str) -> None:
+        await client.login(token)
+        await stay_on_gateway(client, self._lost)
+        raise ConnectionError("the client was closed")
 
-        Measured on the wall clock, since others stand still while a machine sleeps.
-        """
-        while not ended.done():
-            await asyncio.sleep(self._watch_every_s)
-            tried_s = (self._now_ms() - self._attempt_ms) / 1000
-            if not self._is_up and tried_s > self._longest_pause_s and not ended.done():
-                ended.set_exception(_StaleError())
+    async def _lost(self, is_asked: bool) -> int:
+        """The first loss is followed by an attempt at once; so is the wish for a fresh session,
+        before which discord.py makes its own pause."""
+        if not is_asked:
+            self._failures += 1
+        if self._failures > 1:
+            self.set_phase(NO_NETWORK)
+        elif self.phase != NO_NETWORK:
+            self.set_phase(CONNECTING)
+        if self._failures > 1 and not is_asked:
+            await self._pause_longer()
+        return self._failures
+
+    async def _pause_longer(self) -> None:
+        pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, LONGEST_PAUSE_S)
+        await self._pause(pause_s * random.uniform(0.75, 1.0))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than until `close`."""
         assert self._ended is not None
-        if self._ended.done():
-            self._ended = asyncio.get_running_loop().create_future()
-        if self._is_closing:
-            return
-        sleep = asyncio.ensure_future(self._sleep(seconds))
-        try:
-            await asyncio.wait({sleep, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        until_ms = self._now_ms() + seconds * 1000
+        while (left_s := (until_ms - self._now_ms()) / 1000) > 0 and not self._is_closing:
+            await asyncio.wait({self._ended}, timeout=min(left_s, self._look_every_s))
             if self._ended.done():
                 self._ended.result()
-        finally:
-            sleep.cancel()
 
 
 async def _put_away(client: discord.Client) -> None:
@@ -195,9 +176,3 @@ async def _put_away(client: discord.Client) -> None:
         await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_S)
     with suppress(Exception):
         await asyncio.wait_for(client.http.close(), CLOSE_TIMEOUT_S)
-
-
-def _named(error: Exception) -> str:
-    if isinstance(error, AttributeError):
-        return "the first connection failed"  # discord.py's own slip: its socket is still None
-    return "no attempt for too long" if isinstance(error, _StaleError) else shown(error)

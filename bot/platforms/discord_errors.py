@@ -70,11 +70,11 @@ def final_error(error: BaseException) -> MynahError | None:
         return BadTokenError(_BAD_TOKEN)
     if isinstance(error, discord.HTTPException) and error.status == UNAUTHORIZED:
         return BadTokenError(_BAD_TOKEN)
-    if isinstance(error, discord.PrivilegedIntentsRequired):
-        return MissingIntentError(_MISSING_INTENT)
     if isinstance(error, discord.ConnectionClosed):
         if error.code == 4004:
             return BadTokenError(_BAD_TOKEN)
+        if error.code == 4014:
+            return MissingIntentError(_MISSING_INTENT)
         if error.code in _REFUSED:
             return GatewayRefusedError(f"Discord refuses the connection: {_REFUSED[error.code]}.")
     return None

@@ -18,10 +18,13 @@ PERMISSIONS = discord.Permissions(
 """The least that is needed: a server's own emoji need no right, and nothing reacts by itself."""
 
 
-def choose_guild_id(guilds: Mapping[int, str | None], settings: Settings) -> int | None:
+def choose_guild_id(
+    guilds: Mapping[int, str | None], settings: Settings, known: int | None = None
+) -> int | None:
     """The server to live on, out of those that the bot is on; None while it is on none.
 
-    Raises WrongServerError where that is not clear.
+    `known` is the one it lives on already, or that has the listed channels: anybody may invite the
+    bot to another one. Raises WrongServerError where that is not clear.
     """
     if not guilds:
         return None
@@ -34,6 +37,8 @@ def choose_guild_id(guilds: Mapping[int, str | None], settings: Settings) -> int
             f"The bot is not on the server {wanted[0]} that discord_server_id names. It is on: "
             f"{names}. Invite it there, or set discord_server_id to one of these."
         )
+    if known in guilds:
+        return known
     if len(guilds) > 1:
         raise WrongServerError(
             f"The bot is on several servers: {names}. Set discord_server_id to the one that Mynah "

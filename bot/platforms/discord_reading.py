@@ -161,15 +161,19 @@ def _content(message: discord.Message, names: NamesHere) -> str:
     return readable(text, _names_in(text, message, names)) if text else ""
 
 
-def _stand_in(message: discord.Message) -> str:
+def _stand_in(message: discord.Message | discord.MessageSnapshot) -> str:
     """What a reader sees of a message without text: the same as in data/importers."""
-    if message.message_snapshots:
-        text = message.message_snapshots[0].content
-        return placeholder("forwarded", text) if text.strip() else ""
+    if isinstance(message, discord.Message) and message.message_snapshots:
+        forwarded = message.message_snapshots[0]
+        inner = forwarded.content if forwarded.content.strip() else _stand_in(forwarded)
+        return placeholder("forwarded", inner) if inner else ""
     if message.stickers:
         return " ".join(placeholder("sticker", one.name) for one in message.stickers)
-    title = next((one.title for one in message.embeds if one.title and one.title.strip()), "")
-    return placeholder("embed", title) if title else ""
+    if message.attachments:
+        return " ".join(placeholder("attachment", one.filename) for one in message.attachments)
+    said = (one for embed in message.embeds for one in (embed.title, embed.description))
+    text = next((one for one in said if one and one.strip()), "")
+    return placeholder("embed", text) if text else ""
 
 
 def _names_in(text: str, message: discord.Message, names: NamesHere) -> Names:

@@ -18,7 +18,7 @@ import discord
 
 from bot.platforms.discord_errors import is_passing, shown
 from bot.platforms.discord_reading import MAX_MESSAGE_CHARS, snowflake_ms
-from bot.platforms.platform import Accepted, DeliveryError
+from bot.platforms.platform import Accepted, DeliveryError, DeliveryUnknownError
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,11 @@ TYPING_EVERY_S = 8.0
 _ONLY_THE_ASKER = discord.AllowedMentions(
     everyone=False, users=False, roles=False, replied_user=True
 )
+_NOBODY = discord.AllowedMentions.none()
 _FORBIDDEN = 403
 _NOT_FOUND = 404
+_TAKES_NONE = 50007
+"""Discord's error code where a member's privacy settings shut the bot out."""
 
 
 class Sender:
@@ -56,11 +59,15 @@ class Sender:
         self._typing_every_s = typing_every_s
         self._under_way: set[asyncio.Task[Any]] = set()
 
-    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
-        """Send one message; whom it answers is pinged, and nobody else whatever `text` says.
+    async def send(
+        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+    ) -> Accepted:
+        """Send one message; whom it answers is pinged (where it `pings`), and nobody else whatever
+        `text` says.
 
         Lost connections and outages are tried again for DEADLINE_S with the same nonce, under
-        which Discord takes a message once. Raises DeliveryError.
+        which Discord takes a message once. Raises DeliveryError; DeliveryUnknownError where an
+        attempt was made that had no clear answer.
         """
         if not text.strip() or len(text) > MAX_MESSAGE_CHARS:
             raise DeliveryError(
@@ -76,7 +83,10 @@ class Sender:
                 message_id=reply_to_id, channel_id=channel_id, fail_if_not_exists=False
             )
             return await channel.send(
-                text, nonce=nonce, reference=answered, allowed_mentions=_ONLY_THE_ASKER
+                text,
+                nonce=nonce,
+                reference=answered,
+                allowed_mentions=_ONLY_THE_ASKER if pings else _NOBODY,
             )
 
         sent = await self._persistently(post, f"channel {channel_id}")
@@ -111,10 +121,13 @@ class Sender:
         self, post: Callable[[discord.Client], Coroutine[Any, Any, T]], where: str
     ) -> T:
         """What `post` gives, tried again until the deadline. Raises DeliveryError."""
-        began_s, pause_s, last = time.monotonic(), FIRST_PAUSE_S, "there was no connection"
-        while (left_s := began_s + self._deadline_s - time.monotonic()) > 0:
+        # By the wall clock: others stand still while a laptop sleeps, and nonces do not.
+        began_s, pause_s, last = time.time(), FIRST_PAUSE_S, "there was no connection"
+        has_begun = False
+        while (left_s := began_s + self._deadline_s - time.time()) > 0:
             client = self._client()
             if client is not None and client.user is not None:
+                has_begun = True
                 task = self._detached(post(client))
                 done, _ = await asyncio.wait({task}, timeout=left_s)
                 if not done:
@@ -128,7 +141,9 @@ class Sender:
                 log.info("Sending to %s: %s; tried again", where, last)
             await self._sleep(min(pause_s, max(left_s, 0.0)))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-        raise DeliveryError(
+        # What was asked for and not answered may have been done, or may be yet.
+        unknown = DeliveryUnknownError if has_begun else DeliveryError
+        raise unknown(
             f"Discord did not take {where} within {self._deadline_s:.0f} seconds: {last}."
         )
 
@@ -156,6 +171,8 @@ def _may_pass(error: BaseException) -> bool:
 
 def _sentence(error: BaseException, where: str) -> str:
     if isinstance(error, discord.HTTPException):
+        if error.status == _FORBIDDEN and error.code == _TAKES_NONE:
+            return f"{where.capitalize()}: they take no direct messages from here."
         if error.status == _FORBIDDEN:
             return f'Discord does not let Mynah send to {where}; give it "Send Messages" there.'
         if error.status == _NOT_FOUND:

@@ -102,17 +102,17 @@ class SlashCommands:
         work = asyncio.ensure_future(self._orders.carry_out(order))
         await asyncio.wait({work}, timeout=self._defer_after_s)
         is_late = not work.done()
+        answer: Answer | None = None
         try:
             if is_late:
                 await interaction.response.defer(ephemeral=True, thinking=True)
-        finally:
             answer = await work
-        try:
             if is_late:
                 await interaction.edit_original_response(content=answer.text)
             else:
                 await interaction.response.send_message(answer.text, ephemeral=True)
         finally:
+            answer = answer or await work
             if answer.then is not None:
                 await answer.then()
 

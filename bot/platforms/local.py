@@ -77,10 +77,16 @@ class LocalPlatform:
         )
         return IncomingMessage(record, self.person, self.channel, is_playground=True)
 
-    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+    async def send(
+        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+    ) -> Accepted:
         """Take the message; the terminal prints it from the pipeline's trace."""
         now_ms = self._now_ms()
         return Accepted(new_message_id(now_ms), now_ms)
+
+    def listens_to(self, channel_id: int) -> bool:
+        """Always."""
+        return True
 
     @asynccontextmanager
     async def typing(self, channel_id: int) -> AsyncIterator[None]:

@@ -28,6 +28,10 @@ class LoginsUsedUpError(MynahError):
         self.retry_after_s = max(retry_after_s, 1.0)
 
 
+class DeliveryUnknownError(DeliveryError):
+    """Whether a platform took a message cannot be known: it must not be sent again."""
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What a platform says about a message that it took."""
@@ -52,9 +56,18 @@ class Platform(Protocol):
     def origin(self) -> Origin:
         """What is recorded as the origin of messages sent here."""
 
-    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+    async def send(
+        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+    ) -> Accepted:
         """Send one message of at most 2,000 characters; an answer to `reply_to_id` is sent once at
-        most, however often this is called. Raises DeliveryError if it is not taken."""
+        most, however often this is called. Nobody is notified but whom it answers, and
+        they only where it `pings`.
+
+        Raises DeliveryError if it is not taken, DeliveryUnknownError if that cannot be known.
+        """
+
+    def listens_to(self, channel_id: int) -> bool:
+        """Whether messages of the channel are to be read and answered."""
 
     def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
         """Shows others that a reply is being written, for as long as the context lasts."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,9 @@ from bot.wire.framing import VERSION, ControlError
 
 ENDPOINT_NAME = "control.json"
 KEY_BYTES = 32
+MAX_BYTES = 16 << 10
+"""What is longer was not written by a bot."""
+_NUMBERS = ("port", "pid", "started_at_ms", "version")
 _WINDOWS_TRIES = 20
 _WINDOWS_PAUSE_S = 0.02
 
@@ -36,6 +40,10 @@ class Endpoint:
     """When it began to listen, in milliseconds since 1970 in UTC."""
     version: int = VERSION
     """Of the protocol that it speaks."""
+    began_s: float | None = None
+    """When its process began, by the system's own account (psutil's `create_time`): together with
+    `pid` this names one process, where the number alone may have gone on to another. None: not
+    said, and then nobody may take the process `pid` for the bot."""
 
 
 def new_key() -> str:
@@ -65,15 +73,34 @@ def write_endpoint(folder: Path, endpoint: Endpoint) -> None:
 
 
 def read_endpoint(folder: Path) -> Endpoint | None:
-    """What the file says; None where there is none that can be read. It may be a dead bot's."""
+    """What the file says; None where there is none that can be read. It may be a dead bot's, or
+    copied from another home. Never waits, whatever stands in the file's place."""
     try:
-        value = json.loads((folder / ENDPOINT_NAME).read_text(encoding="ascii"))
-        endpoint = Endpoint(**{name: value[name] for name in Endpoint.__dataclass_fields__})
+        value = json.loads(_short_text(folder / ENDPOINT_NAME))
+        began_s = value.get("began_s")
+        endpoint = Endpoint(
+            **{name: value[name] for name in _NUMBERS},
+            key=value["key"],
+            began_s=began_s if type(began_s) is float else None,
+        )
         is_whole = 0 < endpoint.port < 65_536 and len(bytes.fromhex(endpoint.key)) == KEY_BYTES
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    numbers = (endpoint.port, endpoint.pid, endpoint.started_at_ms, endpoint.version)
-    return endpoint if is_whole and all(type(number) is int for number in numbers) else None
+    are_numbers = all(type(value[name]) is int for name in _NUMBERS)
+    return endpoint if is_whole and are_numbers else None
+
+
+def _short_text(path: Path) -> str:
+    """The text of a regular file of at most MAX_BYTES. Raises OSError, ValueError."""
+    # Opening a pipe would else wait for somebody to write into it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("This is no regular file.")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError("This is longer than an endpoint.")
+    return content.decode("ascii")
 
 
 def remove_endpoint(folder: Path, pid: int) -> None:

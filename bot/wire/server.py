@@ -39,15 +39,18 @@ class ControlServer:
         *,
         hello: Callable[[], Mapping[str, Any]],
         handlers: Mapping[str, Handler],
+        began_s: float | None = None,
         handshake_timeout_s: float = HANDSHAKE_TIMEOUT_S,
     ) -> None:
         """`folder` is a home's `data_storage`.
 
         `hello` makes what a new client is told first; `version` and `pid` are added to it.
+        `began_s` is this process's `Endpoint.began_s`, which the standard library cannot tell.
         """
         self._folder = folder
         self._hello = hello
         self._handlers = handlers
+        self._began_s = began_s
         self._handshake_timeout_s = handshake_timeout_s
         self._key = ""
         self._server: asyncio.Server | None = None
@@ -69,7 +72,9 @@ class ControlServer:
         except OSError as error:
             raise ControlError(f"The bot cannot listen on {_LOOPBACK} ({error}).") from error
         port = server.sockets[0].getsockname()[1]
-        endpoint = Endpoint(port, self._key, os.getpid(), time.time_ns() // 1_000_000)
+        endpoint = Endpoint(
+            port, self._key, os.getpid(), time.time_ns() // 1_000_000, began_s=self._began_s
+        )
         try:
             write_endpoint(self._folder, endpoint)
         except ControlError:

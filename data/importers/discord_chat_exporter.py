@@ -111,17 +111,26 @@ def _member(raw: dict[str, Any], what: str) -> MemberRecord:
 
 
 def _stand_in(raw: dict[str, Any]) -> str:
-    """What a reader sees of a message without text: what it forwards, its sticker or its embed."""
+    """What a reader sees of a message without text: what it forwards, its sticker, its files, or
+    its embed."""
     forwarded = raw.get("forwardedMessage")
     if type(forwarded) is dict:
         text = text_in(forwarded.get("content"), "forwarded content")
-        return placeholder("forwarded", text) if text.strip() else ""
+        inner = text if text.strip() else _stand_in({**forwarded, "forwardedMessage": None})
+        return placeholder("forwarded", inner) if inner else ""
     stickers = [text_in(one.get("name"), "sticker's name") for one in objects_in(raw, "stickers")]
     if stickers:
         return " ".join(placeholder("sticker", name) for name in stickers)
-    titles = (text_in(one.get("title"), "embed's title") for one in objects_in(raw, "embeds"))
-    title = next((title for title in titles if title.strip()), "")
-    return placeholder("embed", title) if title else ""
+    files = [text_in(one.get("fileName"), "file's name") for one in objects_in(raw, "attachments")]
+    if files:
+        return " ".join(placeholder("attachment", name) for name in files)
+    texts = (
+        text_in(one.get(name), f"embed's {name}")
+        for one in objects_in(raw, "embeds")
+        for name in ("title", "description")
+    )
+    text = next((text for text in texts if text.strip()), "")
+    return placeholder("embed", text) if text else ""
 
 
 def _reaction(raw: dict[str, Any]) -> Reaction:

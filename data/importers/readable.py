@@ -20,7 +20,7 @@ _RAW = re.compile(
     r"|a?:(?P<emoji>\w{1,64}):[0-9]{1,20}|t:(?P<time>-?[0-9]{1,12})(?::[a-zA-Z])?"
     r"|/(?P<command>[^:<>\n]{1,100}):[0-9]{1,20}|id:(?P<place>[a-z-]{1,32}))>"
 )
-_PLACEHOLDER = re.compile(r"\[(?:sticker|embed|forwarded): [^\]\n]*\]")
+_PLACEHOLDER = re.compile(r"\[(?:sticker|attachment|embed|forwarded): [^\]\n]*\]")
 _BRACKETS = str.maketrans("[]", "()")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLACEHOLDER_CHARS = 300
@@ -56,7 +56,7 @@ def placeholder(kind: str, text: str) -> str:
 
 
 def is_placeholder(content: str) -> bool:
-    """Whether `content` is only placeholders (sticker, embed, forwarded): nobody's own words."""
+    """Whether `content` is only placeholders (sticker, attachment, ...): nobody's own words."""
     return bool(content) and not _PLACEHOLDER.sub("", content).strip()
 
 

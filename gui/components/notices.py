@@ -12,7 +12,7 @@ from gui.ui_thread import UiThread
 
 LINE_MS = 5_000
 MOST_CARDS = 3
-WRAP = 560
+WRAP = 420
 
 
 class Notices(ctk.CTkFrame):

@@ -64,6 +64,10 @@ class Page(ctk.CTkFrame):
         """Call when the page is left."""
         self._ends.append(call)
 
+    def may_leave(self, go_on: Callable[[], object]) -> bool:
+        """Whether the page may be left now; one with unsaved changes asks, and calls `go_on`."""
+        return True
+
     def leave(self) -> None:
         """End what the page watches and destroy it."""
         for end in self._ends:

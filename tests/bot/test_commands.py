@@ -13,7 +13,7 @@ from bot.durations import duration_text, parse_duration_s
 from bot.messages import IncomingMessage, Rights
 from bot.order_table import TABLE
 from storage.database import DatabaseError
-from storage.records import FIRST_SNOWFLAKE, MemberRecord, VerdictRow
+from storage.records import FIRST_SNOWFLAKE, ChannelRecord, MemberRecord, VerdictRow
 from storage.settings import SETTINGS, Settings, Value, find, parse
 from tests.bot.scene import BOB, GUILD_ID, MIRA, ROBOT, START_MS, TAVERN, incoming
 
@@ -47,10 +47,11 @@ class Bot:
     async def restart(self) -> None:
         self.did.append("restart")
 
-    async def fetch(self) -> str:
+    async def fetch(self, channel_id: int) -> str:
+        self.did.append(("fetch", channel_id))
         return "Fetching 3 channels; I say here when it is done."
 
-    async def train(self) -> str:
+    async def train(self, channel_id: int) -> str:
         raise RuntimeError("secret words of an exception")
 
     async def botdata(self) -> BotData:
@@ -60,8 +61,8 @@ class Bot:
         self.did.append(("why", channel_id, n))
         return self.rows[:n]
 
-    async def set_quiet(self, channel_id: int, until_ms: int) -> None:
-        self.did.append(("quiet", channel_id, until_ms))
+    async def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
+        self.did.append(("quiet", channel, until_ms))
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         if member_id == FIRST_SNOWFLAKE + 404:
@@ -88,11 +89,17 @@ def said(
     age_s: float = 1,
     backfill: bool = False,
     mentioned: tuple[int, ...] = (),
+    answers: bool = False,
     author: MemberRecord = MIRA,
 ) -> IncomingMessage:
     message = incoming(text, author=author)
     at_ms = NOW_MS - int(age_s * 1000)
-    record = replace(message.record, created_at_ms=at_ms, mentioned_ids=mentioned)
+    record = replace(
+        message.record,
+        created_at_ms=at_ms,
+        mentioned_ids=mentioned,
+        reply_to_id=12 if answers else None,
+    )
     return replace(message, record=record, rights=rights, is_backfill=backfill)
 
 
@@ -100,9 +107,11 @@ def recognised(bot: Bot, message: IncomingMessage) -> Order | None:
     return Orders(bot).recognise(message)
 
 
-async def answered(bot: Bot, text: str, *more: Rights, mentioned: tuple[int, ...] = ()) -> Answer:
+async def answered(
+    bot: Bot, text: str, *more: Rights, mentioned: tuple[int, ...] = (), answers: bool = False
+) -> Answer:
     orders = Orders(bot)
-    order = orders.recognise(said(text, *more, mentioned=mentioned))
+    order = orders.recognise(said(text, *more, mentioned=mentioned, answers=answers))
     assert order is not None
     return await orders.carry_out(order)
 
@@ -146,6 +155,22 @@ def test_what_was_ordered_too_long_ago_is_not_done(bot: Bot) -> None:
     assert recognised(bot, said("!fetch", age_s=120)) is not None
     assert recognised(bot, said("!fetch", age_s=901)) is None, "replayed after a laptop's sleep"
     assert recognised(bot, said("!restart", backfill=True)) is None, "it would restart for ever"
+
+
+@pytest.mark.parametrize("rights", [Rights.ADMIN, Rights.MODERATOR])
+@pytest.mark.parametrize("text", ["!setrate 0.2", " !Exclude bob", "!restart the campaign"])
+def test_an_order_is_no_talk_however_old(bot: Bot, text: str, rights: Rights) -> None:
+    orders = Orders(bot)
+    assert orders.is_order(said(text, rights, backfill=True, age_s=9e6))
+    assert orders.is_order(said(text, rights))
+
+
+def test_what_others_say_is_talk(bot: Bot) -> None:
+    orders = Orders(bot)
+    assert not orders.is_order(said("!setrate 0.2", Rights.MEMBER))
+    assert not orders.is_order(said("!setrate 0.2", author=ROBOT))
+    assert not orders.is_order(said("!roll 2d6"))
+    assert not orders.is_order(said("I said !setrate 0.2"))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +331,7 @@ async def test_a_moderator_quiets_the_channel(
 ) -> None:
     answer = await answered(bot, f"!quiet {argument}", Rights.MODERATOR)
     until_ms = NOW_MS + seconds * 1000
-    assert bot.did == [("quiet", TAVERN.channel_id, until_ms)]
+    assert bot.did == [("quiet", TAVERN, until_ms)]
     assert answer.text == (
         f"Quiet here for {shown}, until <t:{until_ms // 1000}:t>. `!quiet off` ends it."
     )
@@ -314,7 +339,7 @@ async def test_a_moderator_quiets_the_channel(
 
 async def test_quiet_ends(bot: Bot) -> None:
     assert await text_of(bot, "!quiet OFF") == "Speaking here again."
-    assert bot.did == [("quiet", TAVERN.channel_id, 0)]
+    assert bot.did == [("quiet", TAVERN, 0)]
 
 
 @pytest.mark.parametrize("argument", ["8d", "0m", "30s", "30", "for a while", "-1h", "1h30m", "²h"])
@@ -328,7 +353,9 @@ async def test_quiet_names_its_range(bot: Bot, argument: str) -> None:
     [
         ("mira", (), 101),
         ("@Mira", (), 101),
-        ("@whoever that is", (101,), 101),
+        ("@a new nickname", (101,), 101),
+        ("@newcomer", (FIRST_SNOWFLAKE + 8,), FIRST_SNOWFLAKE + 8),
+        ("@Bob the Builder", (105,), 105),
         ("101", (), 101),
         ("<@!101>", (), 101),
         ("@mira", (102, 101), 101),  # an answer mentions whom it answers
@@ -354,6 +381,7 @@ async def test_a_member_is_excluded_and_taken_back_in_private(
         ("", "Say who: `!exclude` and an id"),
         (str(FIRST_SNOWFLAKE + 404), "There is no such member."),
         ("9" * 30, "Nobody here is called"),
+        ("@Bob the Builder", "name of 2 members"),
     ],
 )
 async def test_nobody_and_several_are_said_in_private(bot: Bot, argument: str, says: str) -> None:
@@ -361,6 +389,22 @@ async def test_nobody_and_several_are_said_in_private(bot: Bot, argument: str, s
     assert answer.private
     assert says in answer.text
     assert bot.did == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "mentioned", "member_id"),
+    [
+        ("@bob", (101,), 102),  # typed by hand
+        ("@Bob the Builder", (101, 105), 105),  # of two of the name the mentioned one
+        ("@whoever that is", (101,), None),
+    ],
+)
+async def test_who_is_answered_is_not_meant_by_that(
+    bot: Bot, argument: str, mentioned: tuple[int, ...], member_id: int | None
+) -> None:
+    answer = await answered(bot, f"!exclude {argument}", mentioned=mentioned, answers=True)
+    assert bot.did == ([] if member_id is None else [("exclude", member_id, True)])
+    assert ("Nobody here is called" in answer.text) == (member_id is None)
 
 
 async def test_help_lists_what_the_asker_may_use(bot: Bot) -> None:
@@ -412,6 +456,14 @@ async def test_a_slash_command_is_the_same_order(bot: Bot) -> None:
     assert given("setrate", 0.25, Rights.MODERATOR) is None
     assert given("exclude", "mira") is None
     assert given("nonsense", None) is None
+    fetch = given("fetch", None)
+    assert fetch is not None
+    await orders.carry_out(fetch)
+    quiet = given("quiet", "off", Rights.MODERATOR)
+    assert quiet is not None
+    await orders.carry_out(quiet)
+    here = ChannelRecord(1, GUILD_ID, "", "")
+    assert bot.did == [("fetch", 1), ("quiet", here, 0)]
     asked = given("setmaxlen", None)
     assert asked is not None
     assert (await orders.carry_out(asked)).text.startswith("Max reply tokens is 120 tokens.")

@@ -94,6 +94,22 @@ def test_a_bad_value_in_the_file_ends_in_a_sentence(
         read(home, database)
 
 
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0123456789AB"
+
+
+@pytest.mark.parametrize("variable", ["DISCORD_SERVER_ID", "LOG_LEVEL", "MYNAH_DISCORD_API"])
+@pytest.mark.parametrize("text", [TOKEN, f"Bot {TOKEN}", TOKEN[30:], f"12, {TOKEN[:24]}"])
+def test_a_token_in_the_wrong_line_is_not_quoted(
+    home: Home, database: Database, variable: str, text: str
+) -> None:
+    write(home, f'{variable}="{text}"\n')
+    with pytest.raises(BadConfigError, match=variable) as caught:
+        read(home, database)
+    said = str(caught.value)
+    assert "[secret]" in said
+    assert not [n for n in range(len(TOKEN) - 8) if TOKEN[n : n + 8] in said]
+
+
 def test_a_bad_file_seeds_nothing(home: Home, database: Database) -> None:
     write(home, "ADMIN_USER_IDS=5\nLOG_LEVEL=loud\n")
     with pytest.raises(BadConfigError):

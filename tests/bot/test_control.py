@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bot.control import MAX_VERDICTS, SAID_CHARS, Control
@@ -27,6 +29,7 @@ class Parrot:
     def __init__(self) -> None:
         self.phase = "loading"
         self.asked: list[tuple[str, Any]] = []
+        self.overridden: list[str] | None = None
         self.stopping: asyncio.Task[None] | None = None
         self.control: Control | None = None
 
@@ -45,13 +48,21 @@ class Parrot:
     async def restart(self) -> None:
         self.asked.append(("restart", None))
 
-    async def reload(self) -> None:
+    async def reload(self) -> dict[str, Any] | None:
         self.asked.append(("reload", None))
+        return None if self.overridden is None else {"overridden": self.overridden}
 
     async def deploy(self, version_id: str) -> None:
         self.asked.append(("deploy", version_id))
         if version_id != "v2":
             raise NoVersionError("There is no such version.")
+
+    async def set_setting(self, name: str, text: str) -> object:
+        self.asked.append(("set", (name, text)))
+        return text
+
+    async def exclude(self, member_id: int, is_excluded: bool) -> None:
+        self.asked.append(("exclude", (member_id, is_excluded)))
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         return [{"n": n} for n in range(limit)]
@@ -95,9 +106,17 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
         assert await client.ask("restart") == {}
         assert await client.ask("reload") == {}
         assert await client.ask("deploy", version_id="v2") == {}
+        assert await client.ask("set", name="temperature", text="0.5") == {}
+        assert await client.ask("exclude", member_id=7, is_excluded=True) == {}
         assert len((await client.ask("verdicts"))["verdicts"]) == 20
         assert (await client.ask("verdicts", limit=2))["verdicts"] == [{"n": 0}, {"n": 1}]
-        assert parrot.asked == [("restart", None), ("reload", None), ("deploy", "v2")]
+        assert parrot.asked == [
+            ("restart", None),
+            ("reload", None),
+            ("deploy", "v2"),
+            ("set", ("temperature", "0.5")),
+            ("exclude", (7, True)),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -145,13 +164,36 @@ async def test_heartbeats_carry_phase_uptime_and_lag(tmp_path: Path) -> None:
         await until(lambda: len(heard.named("heartbeat")) >= 3)
         assert heard.named("ready")[0]["phase"] == "online"
         beat = heard.named("heartbeat")[-1]
-        assert set(client.hello) - {"version", "pid"} == set(beat)
+        assert set(client.hello) - {"version", "pid", "began_s"} == set(beat)
         assert {"uptime_s", "lag_p50_ms", "lag_p99_ms", "lag_max_ms"} < set(beat)
         assert (beat["phase"], beat["ready"]) == ("online", True)
         endpoint = read_endpoint(tmp_path)
         assert endpoint is not None
+        began_s = psutil.Process().create_time()
+        assert client.hello["began_s"] == endpoint.began_s == began_s
         async with await ControlClient.connect(endpoint) as late:
             assert late.hello["ready"] is True
+
+
+async def test_another_phase_is_told_at_once(tmp_path: Path) -> None:
+    control = Control(tmp_path, Parrot())
+    control.vitals_changed()
+    async with running(tmp_path, heartbeat_s=60) as (parrot, told, _client, heard):
+        for phase in ("connecting", "online", "waiting for the network"):
+            parrot.phase = phase
+            told.vitals_changed()
+        began_s = time.monotonic()
+        await until(lambda: len(heard.named("heartbeat")) >= 3)
+        assert time.monotonic() - began_s < 0.2
+        phases = [beat["phase"] for beat in heard.named("heartbeat")]
+        assert phases[-3:] == ["connecting", "online", "waiting for the network"]
+    told.vitals_changed()
+
+
+async def test_a_reload_says_what_the_environment_overrides(tmp_path: Path) -> None:
+    async with running(tmp_path) as (parrot, _, client, _heard):
+        parrot.overridden = ["discord_channel_ids"]
+        assert await client.ask("reload") == {"overridden": ["discord_channel_ids"]}
 
 
 async def test_one_heartbeat_that_fails_is_not_the_last(

@@ -15,12 +15,17 @@ import pytest
 from bot.intake import Intake
 from bot.messages import Deleted, Edited, IncomingMessage, Reacted, ReactionsCleared, Trace
 from bot.pipeline import Pipeline
-from bot.verdicts import BEGUN, FAILED, SENT
+from bot.platforms.platform import DeliveryUnknownError
+from bot.read_along import KEPT_CHANNELS
+from bot.transcript import Line
+from bot.verdicts import BEGUN, FAILED, SENDING, SENT
+from model.chat_format import Own, Said
 from model.inference import Engine
+from storage.connections import DatabaseBusyError
 from storage.database import Database
-from storage.records import ChannelRecord, Reaction
+from storage.records import ChannelRecord, MemberRecord, Reaction
 from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine
-from tests.bot.scene import BOB, GUILD_ID, MIRA, START_MS, TAVERN, incoming
+from tests.bot.scene import BOB, GUILD_ID, MIRA, OWN_ID, START_MS, TAVERN, incoming
 from tests.bot.test_pipeline import Room, make
 
 KITCHEN = ChannelRecord(502, GUILD_ID, "The Lantern", "kitchen")
@@ -211,7 +216,6 @@ async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(
     ) as intake:
         impossible = replace(said("x", 1).record, created_at_ms=1 << 70)
         intake.tell(IncomingMessage(impossible, MIRA, TAVERN))
-        await intake.drained()
         intake.tell(said("after it", 2))
         await intake.drained()
     assert failures == [1]
@@ -228,3 +232,153 @@ async def test_an_engine_that_cannot_write_says_so_once_a_message(
         await intake.drained()
     assert [trace.error for trace in traces] == ["the model is out of words"]
     assert pipeline.traces[-1].error == "the model is out of words"
+
+
+def locks(times: int, call: Any) -> Any:
+    """The call, but another process has the database the first times."""
+    left = [times]
+
+    def locked(*given: Any, **rest: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise DatabaseBusyError("locked")
+        return call(*given, **rest)
+
+    return locked
+
+
+async def test_a_locked_database_costs_time_and_nothing_else(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.patience.RETRY_S", 0.01)
+    room = Room()
+    for name in ("store_messages", "record_verdicts", "append_context_lines", "change_reaction"):
+        setattr(database, name, locks(2, getattr(database, name)))
+    async with running(make(database, engine, room), database) as intake:
+        for number in range(20):
+            intake.tell(said(f"talk {number}", number))
+        intake.tell(Reacted(TAVERN.channel_id, 1203, "x", 1))
+        intake.tell(Reacted(TAVERN.channel_id, 1203, "x", 1))
+        intake.tell(said("Mynah?", 30))
+        await intake.drained()
+    assert [asked for _, _, asked in room.sent] == [1230]
+    assert len(database.verdicts(100)) == 21
+    assert database.messages_by_id([1203])[0].reactions == (Reaction("x", 2),)
+
+
+async def test_who_is_left_out_is_so_at_once_also_what_waits(
+    database: Database, engine: Engine
+) -> None:
+    slow, room = SlowEngine(engine), Room()
+    pipeline = make(database, slow, room, recall_enabled=False)
+    async with running(pipeline, database) as intake:
+        intake.tell(incoming("Mynah, first", message_id=1201, author=MIRA))
+        await slow.started.wait()
+        intake.tell(said("Mynah, my secret", 2))
+        await until(lambda: bool(database.messages_by_id([1202])))
+        database.set_excluded(BOB.member_id, True)
+        pipeline.exclude(BOB.member_id, True)
+        pipeline.forget(database.drop_context_of_author(BOB.member_id))
+        slow.may_go_on.set()
+        await intake.drained()
+    assert [asked for _, _, asked in room.sent] == [1201]
+    assert "secret" not in str(database.context(TAVERN.channel_id, 100))
+    assert "secret" not in str((await pipeline.transcripts.of(TAVERN.channel_id)).turns)
+
+
+@pytest.mark.parametrize("what", ["quiet", "excluded", "unlisted"])
+async def test_a_reply_in_the_making_is_held_back_where_it_is_no_longer_wanted(
+    database: Database, engine: Engine, what: str
+) -> None:
+    slow, room = SlowEngine(engine), Room()
+    pipeline = make(database, slow, room, recall_enabled=False)
+    async with running(pipeline, database) as intake:
+        intake.tell(said("Mynah?", 1))
+        await slow.started.wait()
+        if what == "quiet":
+            pipeline.quieten(TAVERN.channel_id, START_MS + 9_000_000)
+        elif what == "excluded":
+            pipeline.exclude(BOB.member_id, True)
+        else:
+            room.closed.add(TAVERN.channel_id)
+        slow.may_go_on.set()
+        await intake.drained()
+    assert room.sent == []
+    row = database.verdict(1201)
+    assert row is not None
+    assert row.verdict == "silent"
+
+
+async def test_what_is_said_later_is_no_memory_and_keeps_its_line(
+    database: Database, engine: Engine
+) -> None:
+    slow = SlowEngine(engine)
+    pipeline = make(database, slow)
+    async with running(pipeline, database) as intake:
+        intake.tell(said("Mynah, who baked the pumpkin cake?", 1))
+        await slow.started.wait()
+        intake.tell(said("Mynah, what of the pumpkin cake?", 2))
+        intake.tell(said("the pumpkin cake was mine to bake", 3))
+        await until(lambda: len(database.messages_by_id([1202, 1203])) == 2)
+        slow.may_go_on.set()
+        await intake.drained()
+    lines = database.context(TAVERN.channel_id, 100)
+    assert [line.message_id for line in lines if line.role == "said"] == [1201, 1202, 1203]
+    assert not any(line.role == "note" and line.message_id == 1203 for line in lines)
+
+
+async def test_unasked_it_does_not_speak_twice_in_a_row_after_a_restart_either(
+    database: Database, engine: Engine
+) -> None:
+    room = Room()
+    for number in (1, 2):
+        async with running(make(database, engine, room, response_rate=1.0), database) as intake:
+            intake.tell(said("what a day", number))
+            await intake.drained()
+    assert [asked for _, _, asked in room.sent] == [1201]
+
+
+async def test_a_reply_that_may_have_gone_out_is_found_again(
+    database: Database, engine: Engine
+) -> None:
+    class Unsure(Room):
+        async def send(self, channel_id: int, text: str, **rest: Any) -> Any:
+            raise DeliveryUnknownError("the line was cut")
+
+    pipeline = make(database, engine, Unsure())
+    async with running(pipeline, database) as intake:
+        intake.tell(said("Mynah?", 1))
+        await intake.drained()
+        row = database.verdict(1201)
+        assert row is not None
+        assert row.outcome == SENDING
+        own = MemberRecord(OWN_ID, "mynah", "Mynah", is_bot=True)
+        echo = incoming("here I am", message_id=1205, author=own)
+        intake.tell(replace(echo, record=replace(echo.record, reply_to_id=1201)))
+        await intake.drained()
+    row = database.verdict(1201)
+    assert row is not None
+    assert (row.outcome, row.reply_id) == (SENT, 1205)
+    turns = (await pipeline.transcripts.of(TAVERN.channel_id)).turns
+    assert turns[-1] == Own("here I am")
+
+
+async def test_an_edit_into_a_command_takes_the_line_away(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    async with running(pipeline, database) as intake:
+        intake.tell(said("one", 1))
+        edited = replace(said("!roll 2d6", 1).record, edited_at_ms=START_MS + 1_300_000)
+        intake.tell(Edited(edited, BOB, TAVERN))
+        await intake.drained()
+    assert (await pipeline.transcripts.of(TAVERN.channel_id)).turns == ()
+    assert database.context(TAVERN.channel_id, 10) == []
+
+
+async def test_thousands_of_threads_are_let_go_of(database: Database, engine: Engine) -> None:
+    pipeline = make(database, engine)
+    for number in range(KEPT_CHANNELS + 50):
+        await pipeline.transcripts.append(10_000 + number, [Line(Said("mira", "hi"), number + 1)])
+    assert len(pipeline.transcripts._by_channel) == KEPT_CHANNELS
+    assert (await pipeline.transcripts.of(10_000)).turns == (Said("mira", "hi"),)

@@ -135,7 +135,7 @@ async def test_a_cancel_at_once_starts_nothing_that_stays(home: Home, scripts: P
     jobs, ended, note = Jobs(home, scripts), Ended(), home.root / "pid"
     jobs.start("train", [Script("waits.py", (str(note),))], ended)
     await jobs.close()
-    assert (await ended.report()).is_cancelled
+    assert ended.reports == []
     assert not note.exists() or not is_alive(int(note.read_text()))
 
 
@@ -147,8 +147,35 @@ async def test_a_script_that_does_not_end_when_asked_is_killed(
     jobs, ended = Jobs(home, scripts), Ended()
     log_file = jobs.start("train", [Script("deaf.py")], ended)
     await eventually(lambda: log_file.exists() and "deaf" in log_file.read_text())
-    await jobs.close()
+    assert await jobs.cancel()
     assert (await ended.report()).is_cancelled
+
+
+async def test_closing_is_quick_and_tells_nobody(home: Home, scripts: Path) -> None:
+    (scripts / "deaf.py").write_text(DEAF)
+    jobs, ended = Jobs(home, scripts), Ended()
+    log_file = jobs.start("train", [Script("deaf.py")], ended)
+    await eventually(lambda: log_file.exists() and "deaf" in log_file.read_text())
+    pid = json.loads((home.data_storage / "job.json").read_text())["pid"]
+    began_s = time.monotonic()
+    await jobs.close()
+    assert time.monotonic() - began_s < jobs_module.CLOSE_GRACE_S + 2
+    assert not is_alive(pid)
+    assert ended.reports == []
+    assert not (home.data_storage / "job.json").exists()
+
+
+async def test_closing_does_not_wait_for_a_telling(home: Home, scripts: Path) -> None:
+    begun = asyncio.Event()
+
+    async def tell(report: JobReport) -> None:
+        begun.set()
+        await asyncio.sleep(600)
+
+    jobs = Jobs(home, scripts)
+    jobs.start("train", [Script("says.py")], tell)
+    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(jobs.close(), 5)
 
 
 async def test_a_job_that_a_killed_bot_left_is_seen_and_can_be_ended(

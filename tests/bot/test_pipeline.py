@@ -43,13 +43,19 @@ class Room:
     sent: list[tuple[int, str, int | None]] = field(default_factory=list)
     typed: int = 0
     is_broken: bool = False
+    closed: set[int] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=lambda: count(5_000))
 
-    async def send(self, channel_id: int, text: str, *, reply_to_id: int | None) -> Accepted:
+    async def send(
+        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+    ) -> Accepted:
         if self.is_broken:
             raise DeliveryError("the room is closed")
         self.sent.append((channel_id, text, reply_to_id))
         return Accepted(next(self._ids), START_MS + 1_000_000)
+
+    def listens_to(self, channel_id: int) -> bool:
+        return channel_id not in self.closed
 
     @asynccontextmanager
     async def typing(self, channel_id: int) -> AsyncIterator[None]:

@@ -176,6 +176,22 @@ def guild_json(guild: Guild) -> Json:
     }
 
 
+def my_guild_json(guild: Guild, user_id: int) -> Json:
+    """A server as GET /users/@me/guilds gives it; the permissions are those of its roles."""
+    member, may = guild.members[user_id], guild.roles[guild.id].permissions
+    for role_id in member.roles:
+        may |= guild.roles[role_id].permissions
+    return {
+        "id": str(guild.id),
+        "name": guild.name,
+        "icon": None,
+        "banner": None,
+        "owner": guild.owner_id == user_id,
+        "permissions": str(int(may)),
+        "features": [],
+    }
+
+
 def guild_create_json(world: Setting, guild: Guild, *, is_new: bool = False) -> Json:
     """GUILD_CREATE; `is_new`: the bot was just let in. Without the presence intent its members are
     the bot alone, as Discord does."""

@@ -14,6 +14,11 @@ def get_me(world: World, ask: Ask) -> Answer:
     return 200, payloads.self_json(world.users[world.bot_id])
 
 
+def get_my_guilds(world: World, ask: Ask) -> Answer:
+    made = [payloads.my_guild_json(guild, world.bot_id) for guild in world.guilds.values()]
+    return 200, made[: int(ask.query.get("limit", 200))]
+
+
 def get_user(world: World, ask: Ask) -> Answer:
     user = world.users.get(ask.ids["user_id"])
     if user is None:
@@ -179,6 +184,7 @@ _COMMANDS = ("/applications/{application_id}", "/applications/{application_id}/g
 
 ROUTES: tuple[Route, ...] = (
     route("GET", "/users/@me", get_me),
+    route("GET", "/users/@me/guilds", get_my_guilds),
     route("GET", "/users/{user_id}", get_user),
     route("POST", "/users/@me/channels", open_direct_channel),
     route("GET", "/applications/@me", get_application),

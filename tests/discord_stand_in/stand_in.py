@@ -15,7 +15,7 @@
             on this machine; `wait_for_post`, `wait_until(condition)`, `wait_for_connection`,
             `wait_for_answer(interaction)`; `connected`, `identifies`, `resumes`, `heartbeats`,
             `close_codes`. When it is made: token, check_every (n checks every n-th request),
-            heartbeat_interval_ms.
+            heartbeat_interval_ms. An account whose `avatar` is set (any text) has a picture.
 `world`     say, edit, alter (a link unfurls), delete, bulk_delete, react, unreact, clear_reactions,
             start_typing, direct_message, interact, fill (old messages); add_channel, add_thread,
             add_member, add_role, add_emoji, change_member, deny, allow, rename_channel,
@@ -35,8 +35,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,7 @@ class StandIn(Watch):
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_get("/gateway{tail:/?}", self.gateway.answer)
         app.router.add_route("*", API + "{tail:/.*}", self.rest.answer)
+        app.router.add_get("/avatars/{user_id}/{picture}.png", _picture)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await self.up()
@@ -152,6 +155,19 @@ class StandIn(Watch):
 
     def to_gateway(self, act: str, value: int | bool) -> None:
         self.gateway.act(act, value)
+
+
+async def _picture(request: web.Request) -> web.Response:
+    """What Discord's other host has: an account's picture, here one of a single colour."""
+    side = int(request.query.get("size", "128"))
+    rows = (b"\0" + b"\x2f\x6f\xde" * side) * side
+    head = struct.pack(">2I5B", side, side, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    made = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+    return web.Response(body=b"\x89PNG\r\n\x1a\n" + made, content_type="image/png")
 
 
 @contextlib.contextmanager

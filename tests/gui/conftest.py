@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import tkinter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -109,3 +110,21 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path / "home")
     yield house
     house.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keep_interpreters() -> Iterator[None]:
+    """Tcl aborts the process where an interpreter is freed by another thread than its own, and
+    Python's garbage collection runs in any: so none is freed before the tests have ended."""
+    init = tkinter.Tk.__init__
+
+    def init_and_keep(self: tkinter.Tk, *arguments: Any, **rest: Any) -> None:
+        init(self, *arguments, **rest)
+        _interpreters.append(self.tk)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(tkinter.Tk, "__init__", init_and_keep)
+        yield
+
+
+_interpreters: list[Any] = []

@@ -11,6 +11,8 @@ The nth start on a home takes the nth behaviour, later ones the last. A start le
     deaf          takes the message to stop and goes on; ends on SIGTERM
     stubborn      neither the message nor SIGTERM moves it
     closes        serves; closes its channel after a moment and opens another
+    renews        says that it ends with RESTART, opens another channel and crashes when asked to
+    roams         serves; its phase changes at `say`, is told at once, and never by a heartbeat
     crash         an exception at once
     assert        as a failed assertion in ggml: a line on stderr, abort()
     silent-N      exits with N at once, without a word
@@ -34,7 +36,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bot.protocol import ControlServer
+import psutil
+from filelock import FileLock, Timeout
+
+from bot.protocol import ControlServer, ExitCode
 from storage.paths import Home
 
 HEARTBEAT_S = 0.05
@@ -45,6 +50,8 @@ class FakeBot:
         self.home = home
         self.behaviour = behaviour
         self.is_ready = False
+        self.phase = "online"
+        self.server: ControlServer
         self.stopping = asyncio.Event()
         self.code, self.reason = 0, "It was asked to stop."
 
@@ -62,6 +69,12 @@ class FakeBot:
             await asyncio.sleep(0.2)
             await server.close()
             server = await self.serve()
+        if self.behaviour == "renews":
+            await self.be_heard(server)
+            server.broadcast("ended", {"code": int(ExitCode.RESTART), "reason": "Anew."})
+            await server.close()
+            server = await self.serve()
+        self.server = server
         await self.beat(server)
         server.broadcast("ended", {"code": self.code, "reason": self.reason})
         await server.close()
@@ -69,7 +82,12 @@ class FakeBot:
 
     async def serve(self) -> ControlServer:
         handlers = {"stop": self.stop, "say": self.say}
-        server = ControlServer(self.home.data_storage, hello=self.vitals, handlers=handlers)
+        server = ControlServer(
+            self.home.data_storage,
+            hello=self.vitals,
+            handlers=handlers,
+            began_s=psutil.Process().create_time(),
+        )
         await server.start()
         return server
 
@@ -84,15 +102,21 @@ class FakeBot:
             if self.behaviour == "mute":
                 await asyncio.sleep(0.3)
                 time.sleep(600)  # noqa: ASYNC251 - that is what a hang is
-            server.broadcast("heartbeat", self.vitals())
+            if self.behaviour != "roams":
+                server.broadcast("heartbeat", self.vitals())
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), HEARTBEAT_S)
 
     def vitals(self) -> dict[str, Any]:
-        phase = "online" if self.is_ready else "loading"
+        phase = self.phase if self.is_ready else "loading"
         return {"ready": self.is_ready, "phase": phase, "uptime_s": 1.0}
 
     async def say(self, data: dict[str, Any]) -> dict[str, Any]:
+        if self.behaviour == "roams":
+            self.phase = data["text"]
+            self.server.broadcast("heartbeat", self.vitals())
+        if self.behaviour == "renews":
+            os._exit(1)
         return {"reply": data["text"].upper()}
 
     async def stop(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +165,11 @@ def main() -> int:
         return fail_an_assertion()
     if behaviour.startswith("silent-"):
         return int(behaviour[7:])
-    return asyncio.run(FakeBot(home, behaviour).run())
+    try:
+        with FileLock(home.bot_lock, timeout=0):
+            return asyncio.run(FakeBot(home, behaviour).run())
+    except Timeout:
+        return ExitCode.ALREADY_RUNNING
 
 
 def fail_an_assertion() -> int:

@@ -80,6 +80,16 @@ def ended(at_s: float, pid: int, code: ExitCode, state: State) -> list[Step]:
     ]
 
 
+def full_disk(at_s: float, pid: int, delay_s: float) -> list[Step]:
+    """It cannot write and ends; where `pid` is not the first, it was spawned just before."""
+    begun = [] if pid == 1 else spawned_again(at_s, pid)
+    return [
+        *begun,
+        (at_s, Exited(pid, 2 if pid % 2 else 1, (), "No room."), [], WAITING),
+        (at_s + delay_s - 0.1, Tick(), [], WAITING),
+    ]
+
+
 HISTORIES: dict[str, list[Step]] = {
     "start, ready, stop in time": [
         *online(0),
@@ -308,6 +318,54 @@ HISTORIES: dict[str, list[Step]] = {
         *(step for at in range(0, 3000, 10) for step in beat_and_tick(at)),
         (3001, Ready(1), [], ONLINE),
     ],
+    "what it said before it began anew in the same process": [
+        *online(0),
+        (9, Ended(1, 10, "Anew."), [], ONLINE),
+        (10, Connected(1), [], STARTING),
+        (200, Tick(), [], STARTING),
+        (200, Heartbeat(1), [], STARTING),
+        (201, Ready(1), [], ONLINE),
+        (209, Exited(1, 1), [], WAITING),
+        *spawned_again(210, 2),
+    ],
+    "a lost connection forgets what it said, too": [
+        *online(0),
+        (9, Ended(1, 20, "Bad token."), [], ONLINE),
+        (10, Connected(1, is_ready=True), [], ONLINE),
+        (11, Exited(1, -11), [], WAITING),
+    ],
+    "a stop that comes while it begins anew": [
+        *online(0),
+        (9, Ended(1, 10, "Anew."), [], ONLINE),
+        (9, StopAsked(), [ASK], STOPPING),
+        (10, Connected(1), [ASK], STOPPING),
+        (11, Exited(1, None), [], STOPPED),
+    ],
+    "a full disk": [
+        *online(0),
+        *full_disk(10, 1, 1),
+        *full_disk(11, 2, 2),
+        *full_disk(13, 3, 4),
+        *full_disk(17, 4, 8),
+        *full_disk(25, 5, 16),
+        *full_disk(41, 6, 32),
+        *spawned_again(73, 7),
+        (74, Ready(7), [], ONLINE),
+    ],
+    "a full disk has nothing to do with the token": [
+        *started(0),
+        (1, Exited(1, 20, (), "No room."), [], FAILED),
+    ],
+    "a process that cannot be made on a full disk": [
+        (0, StartAsked(), [LOOK], STARTING),
+        (0, NothingFound(), [SPAWN], STARTING),
+        (0, SpawnFailed("No log.", "No room."), [], WAITING),
+        (1, Tick(), [LOOK], STARTING),
+        (1, NothingFound(), [SPAWN], STARTING),
+        (1, SpawnFailed("No log.", "No room."), [], WAITING),
+        (2.9, Tick(), [], WAITING),
+        (3, Tick(), [LOOK], STARTING),
+    ],
     "events of a process that is gone": [
         *online(0),
         *spawned_again(10, 2, Exited(1, 10)),
@@ -427,6 +485,44 @@ def test_crashes_apart_never_end_it() -> None:
         assert controller.next_attempt_at_s - at_s <= 4
         at_s = controller.next_attempt_at_s
         effects = controller.handle(Tick(), at_s)
+
+
+def restarted(controller: BotController, pid: int, at_s: float) -> float:
+    """Ready, asks for a restart, and is ready again; how long it had to wait."""
+    effects = controller.handle(Exited(pid, ExitCode.RESTART), at_s)
+    delay_s = 0.0
+    if controller.next_attempt_at_s is not None:
+        delay_s = controller.next_attempt_at_s - at_s
+        effects = controller.handle(Tick(), controller.next_attempt_at_s)
+    assert effects == [LOOK]
+    controller.handle(NothingFound(), at_s + delay_s)
+    controller.handle(Spawned(pid + 1), at_s + delay_s)
+    controller.handle(Ready(pid + 1), at_s + delay_s)
+    return delay_s
+
+
+def test_restarts_without_end_come_later_and_later() -> None:
+    controller = replay(online(0))
+    delays = []
+    at_s = 10.0
+    for pid in range(1, 60):
+        delays.append(restarted(controller, pid, at_s))
+        at_s += delays[-1] + 1
+    assert delays[:7] == [0, 0, 1, 2, 4, 8, 16]
+    assert max(delays) <= 300
+    assert sum(delay_s == 0 for delay_s in delays) < 10
+    assert controller.crash_count(at_s) == 0
+    at_s += 600
+    assert restarted(controller, 60, at_s) == 0
+    controller.handle(RestartAsked(), at_s + 1)
+    assert controller.state is STOPPING
+
+
+def test_a_full_disk_is_told_and_is_no_crash() -> None:
+    controller = replay([*online(0), (1, Ended(1, 1, "Not stored."), [], ONLINE)])
+    controller.handle(Exited(1, 1, (), "No room."), 2)
+    assert controller.reason == "Not stored. No room."
+    assert controller.crash_count(2) == 0
 
 
 def test_without_a_network_it_tries_for_ever() -> None:

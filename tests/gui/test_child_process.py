@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
+from bot.protocol import ExitCode
 from gui import child_process
 from gui.child_process import LOG_NAME
 from storage.paths import Home
@@ -36,9 +37,13 @@ def test_the_exit_code_of_our_own(home: Home) -> None:
     assert child.memory_bytes() is None
 
 
-def test_an_adopted_ones_end_is_seen_even_where_nobody_reaps_it() -> None:
-    with subprocess.Popen(python("import sys; sys.stdin.read()"), stdin=subprocess.PIPE) as process:
-        child = child_process.adopt(process.pid)
+def test_an_adopted_ones_end_is_seen_even_where_nobody_reaps_it(home: Home) -> None:
+    with (
+        subprocess.Popen(python("import sys; sys.stdin.read()"), stdin=subprocess.PIPE) as process,
+        FileLock(home.bot_lock),
+    ):
+        child = child_process.adopt(home, process.pid, psutil.Process(process.pid).create_time())
+        assert child is not None
         assert child.is_adopted
         assert not child.has_ended()
         eventually(lambda: (child.memory_bytes() or 0) > 1 << 20)
@@ -84,17 +89,50 @@ def test_nothing_was_printed_yet(home: Home) -> None:
     assert child_process.tail(home, 5) == []
 
 
-def test_a_process_that_began_later_only_has_the_number() -> None:
-    began_ms = int(psutil.Process().create_time() * 1000)
-    assert child_process.is_older_than(os.getpid(), int(time.time() * 1000))
-    assert not child_process.is_older_than(os.getpid(), began_ms - 60_000)
+@pytest.mark.parametrize("wrong_s", [None, -3_600.0, -0.02, 0.02])
+def test_a_process_that_began_another_time_only_has_the_number(
+    home: Home, wrong_s: float | None
+) -> None:
+    began_s = psutil.Process().create_time()
+    said_s = None if wrong_s is None else began_s + wrong_s
+    with FileLock(home.bot_lock):
+        assert child_process.adopt(home, os.getpid(), said_s) is None
+        assert child_process.adopt(home, os.getpid(), began_s) is not None
 
 
-def test_nobody_has_the_number() -> None:
-    with subprocess.Popen(python("")) as process:
+def test_who_is_named_where_no_bot_runs_is_no_bot(home: Home) -> None:
+    began_s = psutil.Process().create_time()
+    assert child_process.adopt(home, os.getpid(), began_s) is None
+    assert not home.bot_lock.exists()
+    with FileLock(home.bot_lock):
+        pass
+    assert child_process.adopt(home, os.getpid(), began_s) is None
+
+
+def test_nobody_has_the_number(home: Home) -> None:
+    with subprocess.Popen(python("import time; time.sleep(60)")) as process:
+        began_s = psutil.Process(process.pid).create_time()
+        process.kill()
         process.wait()
-    assert not child_process.is_older_than(process.pid, int(time.time() * 1000))
-    assert child_process.adopt(process.pid).has_ended()
+    with FileLock(home.bot_lock):
+        assert child_process.adopt(home, process.pid, began_s) is None
+
+
+def test_the_real_bot_holds_the_lock_that_is_asked_for(home: Home) -> None:
+    command = [*child_process.bot_command(home)[:-1]]
+    with FileLock(home.bot_lock):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == ExitCode.ALREADY_RUNNING
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(home: Home) -> None:
+    assert child_process.disk_trouble(home) == ""
+    assert not any(path.is_file() for path in home.root.rglob("*"))
+    home.logs.rmdir()
+    home.logs.touch()
+    assert "Nothing can be written in" in child_process.disk_trouble(home)
+    with pytest.raises(child_process.SpawnError, match="could not be started"):
+        child_process.spawn(home, python(""))
 
 
 def test_the_real_command(home: Home) -> None:

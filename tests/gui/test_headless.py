@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -66,15 +67,15 @@ def interrupt(process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("way", ["ctrl-c", "terminate"])
 def test_one_line_a_change_and_a_polite_stop(house: House, way: str) -> None:
     with headless(house, "ready") as process:
-        lines = lines_until(process, "online process")
+        lines = lines_until(process, "online (process")
         pid = house.starts[0]["pid"]
         assert lines[0] == "starting"
-        assert lines[-1] == f"online process {pid}"
+        assert lines[-1] == f"online (process {pid})"
         if way == "terminate" and sys.platform != "win32":
             process.terminate()
         else:
             interrupt(process)
-        assert lines_until(process, "stopped") == [f"stopping (online) process {pid}", "stopped"]
+        assert lines_until(process, "stopped") == [f"stopping (process {pid})", "stopped"]
         assert process.wait(LONG_S) == 0
     assert house.alive() == []
 
@@ -137,9 +138,61 @@ def test_a_home_that_is_none_is_a_sentence() -> None:
     assert "Traceback" not in done.stderr
 
 
+def run_headless(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = str(PROGRAM_DIR / "gui" / "headless.py")
+    return subprocess.run(
+        [sys.executable, script, *arguments], capture_output=True, text=True, timeout=LONG_S
+    )
+
+
+@pytest.mark.parametrize("broken", ["data_storage", "data_storage/supervisor.lock"])
+def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path, broken: str) -> None:
+    in_the_way = tmp_path / broken
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.touch() if broken == "data_storage" else in_the_way.mkdir()
+    done = run_headless("--home", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "choose another with --home DIR." in done.stderr
+    assert "Errno" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process group has Ctrl-Break alone")
+@pytest.mark.parametrize("module", ["argparse", "psutil", "gui.supervisor"])
+def test_an_early_ctrl_c_is_quiet(tmp_path: Path, module: str) -> None:
+    """It comes while this module's import has just ended."""
+    script = str(PROGRAM_DIR / "gui" / "headless.py")
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", script, "--home", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.split("|")[-1].strip() == module)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+
+
 def test_what_waits_says_when_it_goes_on() -> None:
     seen = Snapshot(State.WAITING, reason="The bot crashed.", next_attempt_in_s=3.96)
-    assert describe(seen) == "waiting next attempt in 4 s: The bot crashed."
+    assert describe(seen) == "waiting, next attempt in 4 s: The bot crashed."
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "line"),
+    [
+        (State.ONLINE, "online", "online (process 7)"),
+        (State.ONLINE, "", "online (process 7)"),
+        (State.ONLINE, "loading", "running, connecting (process 7)"),
+        (State.ONLINE, "waiting for the network", "running, waiting for the network (process 7)"),
+        (State.STARTING, "loading", "starting, loading (process 7)"),
+        (State.STOPPING, "online", "stopping (process 7)"),
+    ],
+)
+def test_online_is_who_is_on_discord(state: State, phase: str, line: str) -> None:
+    assert describe(Snapshot(state, pid=7, phase=phase)) == line
 
 
 def test_nothing_heavy_is_imported() -> None:

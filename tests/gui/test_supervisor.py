@@ -8,13 +8,16 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from bot.protocol import ControlError, Endpoint, ExitCode, new_key, write_endpoint
 from gui.supervision import Policy, State
 from gui.supervisor import AlreadySupervisedError, Supervisor
+from storage.paths import HomeError
 from tests.gui.conftest import QUICK, House, eventually, lives, reach
 
 TOKEN = "planted-MTIzNDU2Nzg5.token-of-a-test"
@@ -208,6 +211,107 @@ def test_the_file_of_a_dead_bot_means_nothing(house: House) -> None:
     write_endpoint(house.home.data_storage, endpoint)
     house.online("ready")
     assert len(house.starts) == 1
+
+
+def innocent_endpoint(pid: int, wrong_s: float | None) -> Endpoint:
+    """The file of a home names this process, rightly (0.0), wrongly, or without its begin."""
+    began_s = None if wrong_s is None else psutil.Process(pid).create_time() + wrong_s
+    return Endpoint(9, new_key(), pid, int(time.time() * 1000), began_s=began_s)
+
+
+@pytest.mark.parametrize("wrong_s", [None, -60.0, 0.0])
+def test_a_copied_file_that_names_an_innocent_process_costs_it_nothing(
+    house: House, wrong_s: float | None
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as innocent:
+        write_endpoint(house.home.data_storage, innocent_endpoint(innocent.pid, wrong_s))
+        supervisor = house.supervise("ready")
+        supervisor.stop()
+        reach(supervisor, State.STOPPED)
+        supervisor.force_stop()
+        reach(supervisor, State.STOPPED)
+        supervisor.start()
+        assert reach(supervisor, State.ONLINE).pid == house.starts[0]["pid"]
+        supervisor.force_stop()
+        reach(supervisor, State.STOPPED)
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_a_bot_that_cannot_be_told_for_sure_is_waited_for_and_left_alone(house: House) -> None:
+    """It holds the lock, but the file still names another process."""
+    policy = dataclasses.replace(QUICK, heartbeat_timeout_s=0.3, grace_s=0.1)
+    with (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as innocent,
+        FileLock(house.home.bot_lock),
+    ):
+        write_endpoint(house.home.data_storage, innocent_endpoint(innocent.pid, -60.0))
+        supervisor = house.supervise("ready", policy=policy)
+        supervisor.start()
+        assert "end its process yourself" in reach(supervisor, State.WAITING).reason
+        eventually(lambda: len(house.starts) >= 2)
+        supervisor.stop()
+        reach(supervisor, State.STOPPED)
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_the_bot_of_the_home_that_was_copied_is_left_alone(house: House, tmp_path: Path) -> None:
+    theirs = house.online("ready")
+    pid = theirs.snapshot().pid
+    copy = House(tmp_path / "copy")
+    name = "control.json"
+    (copy.home.data_storage / name).write_bytes((house.home.data_storage / name).read_bytes())
+    try:
+        assert copy.online("ready").snapshot().pid != pid
+    finally:
+        copy.close()
+    assert theirs.ask("say", text="still here").result(10) == {"reply": "STILL HERE"}
+
+
+def test_a_phase_is_shown_as_soon_as_it_changes(house: House) -> None:
+    policy = dataclasses.replace(QUICK, heartbeat_timeout_s=60)
+    supervisor = house.online("roams", policy=policy)
+    for phase, words in (
+        ("waiting for the network", "running, waiting for the network"),
+        ("online", "online"),
+    ):
+        supervisor.ask("say", text=phase).result(10)
+        changed_s = time.monotonic()
+        eventually(lambda phase=phase: supervisor.snapshot().phase == phase)  # type: ignore[misc]
+        assert time.monotonic() - changed_s < 0.2
+        assert supervisor.snapshot().activity == words
+    assert house.changes[-1][1].phase == "online"
+
+
+def test_a_crash_after_the_bot_had_begun_anew_is_a_crash(house: House) -> None:
+    """`bot/main.py` by hand restarts within its process: what it said before no longer counts."""
+    supervisor = house.online("renews", "ready")
+    eventually(lambda: "ended" in {name for name, _ in house.events})
+    eventually(lambda: supervisor.ask("say", text="go").exception(10) is not None)
+    seen = reach(supervisor, State.WAITING)
+    assert seen.crashes == 1
+    assert "crashed" in seen.reason
+
+
+def test_a_disk_that_cannot_be_written_is_no_crash(house: House) -> None:
+    logs = house.home.logs
+    supervisor = house.supervise("ready")
+    logs.rmdir()
+    logs.touch()
+    supervisor.start()
+    seen = reach(supervisor, State.WAITING)
+    assert "Nothing can be written in" in seen.reason
+    eventually(lambda: len([s for _, s in house.turns if s is State.STARTING]) > 5)
+    assert supervisor.snapshot().crashes == 0
+    logs.unlink()
+    reach(supervisor, State.ONLINE)
+
+
+def test_a_home_that_cannot_be_written_is_a_sentence(house: House) -> None:
+    (house.home.data_storage / "supervisor.lock").mkdir()
+    with pytest.raises(HomeError, match=r"cannot be written .*--home DIR"):
+        house.supervise("ready")
 
 
 def test_another_bot_that_runs_already_is_adopted_after_all(house: House) -> None:

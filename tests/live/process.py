@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.protocol import ask_running
 from storage.database import Database
 from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home
+from storage.settings import SETTINGS
 from tests.discord_stand_in.stand_in import StandInThread
 
 COMMAND = (sys.executable, str(PROGRAM_DIR / "bot" / "main.py"))
@@ -36,8 +37,10 @@ def make_home(root: Path, discord: StandInThread, **settings: object) -> Home:
 
 
 def environment(discord: StandInThread) -> dict[str, str]:
-    """What a bot process is started with; no keyring of this machine is asked."""
-    kept = {k: v for k, v in os.environ.items() if k != "DISCORD_BOT_TOKEN"}
+    """What a bot process is started with: nothing of this machine's own bot, whose token is a real
+    one, and no keyring is asked."""
+    own = {"DISCORD_BOT_TOKEN", "MYNAH_HOME", *(setting.environment for setting in SETTINGS)}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
     return {
         **kept,
         "MYNAH_DISCORD_API": discord.api_url,
@@ -50,13 +53,19 @@ def environment(discord: StandInThread) -> dict[str, str]:
 class BotProcess:
     """`python bot/main.py` on a home."""
 
-    def __init__(self, home: Home, discord: StandInThread, *flags: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        discord: StandInThread,
+        *flags: str,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
         self.home = home
         self.discord = discord
         self.errors = home.logs / "stderr.txt"
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [*COMMAND, "--home", str(home.root), *flags],
+                [*command, "--home", str(home.root), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -105,9 +114,11 @@ class BotProcess:
 
 
 @contextlib.contextmanager
-def running(home: Home, discord: StandInThread, *flags: str) -> Iterator[BotProcess]:
+def running(
+    home: Home, discord: StandInThread, *flags: str, command: Sequence[str] = COMMAND
+) -> Iterator[BotProcess]:
     """A bot that is online; ended at the end whatever happens."""
-    bot = BotProcess(home, discord, *flags)
+    bot = BotProcess(home, discord, *flags, command=command)
     try:
         bot.wait_online()
         yield bot

@@ -109,6 +109,11 @@ def test_what_was_said_while_it_was_away_is_read_once_and_answered_where_it_is_f
             "DISCORD_CHANNEL_IDS",
         ),
         (
+            lambda discord, home: home.env_file.write_text(f"DISCORD_SERVER_ID={discord.token}\n"),
+            ExitCode.BAD_CONFIG,
+            "DISCORD_SERVER_ID",
+        ),
+        (
             lambda discord, home: home.env_file.write_text(""),
             ExitCode.BAD_CONFIG,
             "no Discord token",
@@ -126,6 +131,7 @@ def test_what_is_final_is_one_sentence(
     bot = BotProcess(home, discord)
     assert bot.process.wait(60) == code
     assert sentence in bot.said()
+    assert discord.token not in bot.said()
     assert "Traceback" not in bot.said()
 
 

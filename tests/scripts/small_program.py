@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [
     "launcher.py",
     "pyproject.toml",
+    "gui/__init__.py",
+    "gui/install_window.py",
+    "gui/no_window.py",
     "storage/__init__.py",
     "storage/errors.py",
     "storage/paths.py",
@@ -27,6 +30,7 @@ SHIPPED = [
             "doctor",
             "edge",
             "environment",
+            "install",
             "pip_failures",
             "pip_progress",
         )

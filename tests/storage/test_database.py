@@ -105,14 +105,21 @@ def test_a_channel_is_quiet_until_then_and_keeps_that(db: Database) -> None:
     general = ChannelRecord(10, 1, "The Lantern", "general")
     db.upsert_channels([general])
     assert (db.quiet_until(10), db.quiet_until(99)) == (0, 0)
-    db.set_quiet(10, START_MS)
+    db.set_quiet(general, START_MS)
     db.upsert_channels([ChannelRecord(10, 1, "The Lantern", "renamed")])
     assert db.quiet_until(10) == START_MS
     assert db.channel(10) == ChannelRecord(10, 1, "The Lantern", "renamed")
-    db.set_quiet(10, 0)
+    db.set_quiet(ChannelRecord(10, 1, "", ""), 0)
     assert db.quiet_until(10) == 0
-    with pytest.raises(DatabaseError, match="no channel with the id 99"):
-        db.set_quiet(99, START_MS)
+    assert db.channel(10) == ChannelRecord(10, 1, "The Lantern", "renamed")
+
+
+def test_a_channel_that_is_not_known_is_quiet_too(db: Database) -> None:
+    db.set_quiet(ChannelRecord(99, 1, "", ""), START_MS)
+    assert db.quiet_until(99) == START_MS
+    hall = ChannelRecord(99, 1, "The Lantern", "hall", parent_id=10)
+    db.upsert_channels([hall])
+    assert (db.quiet_until(99), db.channel(99)) == (START_MS, hall)
 
 
 def test_declarations_are_kept(db: Database) -> None:

@@ -47,7 +47,7 @@ def test_what_upserts_keep_a_batch_keeps(db: Database) -> None:
     db.store_messages([GENERAL], [MIRA], [message(1, "now", edited_at_ms=START_MS), message(2)])
     db.set_excluded(7, True)
     db.set_allowed(1, False)
-    db.set_quiet(1, START_MS)
+    db.set_quiet(GENERAL, START_MS)
     db.mark_deleted([2], START_MS)
     count = db.store_messages(
         [replace(GENERAL, name="old"), replace(GENERAL, name="renamed")],

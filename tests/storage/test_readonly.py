@@ -13,11 +13,15 @@ import pytest
 from storage.database import Database
 from storage.paths import PROGRAM_DIR
 from storage.readonly import (
+    Bucket,
     Counts,
+    LastReply,
     StorageUnreadableError,
     counts,
     deployed_model,
+    last_reply,
     read_config,
+    series,
     summary,
 )
 from storage.records import ChannelRecord, MemberRecord, VerdictRow
@@ -32,6 +36,8 @@ def test_a_missing_or_empty_file_answers_nothing(tmp_path: Path) -> None:
         assert deployed_model(path) is None
         assert counts(path) == Counts()
         assert summary(path, 0, 1000) == Summary()
+        assert series(path, 0, 1000, 500) == (Bucket(0), Bucket(500))
+        assert last_reply(path) is None
     assert [p.name for p in tmp_path.iterdir()] == ["empty.db"]
     assert (tmp_path / "empty.db").stat().st_size == 0
 
@@ -62,6 +68,41 @@ def test_reads_beside_a_bot_and_without_one(tmp_path: Path, still_open: bool) ->
     db.close()
 
 
+def test_a_series_counts_in_buckets_and_leaves_orders_out(tmp_path: Path) -> None:
+    path = tmp_path / "mynah.db"
+    rows = [
+        # (time, verdict, outcome, seconds): the first is before the span, the last at its end
+        (99, "reply", "sent", 9.0),
+        (100, "reply", "sent", 4.0),
+        (150, "reply", "sent", 1.0),
+        (199, "reply", "sent", 2.0),
+        (180, "reply", "refused", 7.0),
+        (181, "order", "sent", 0.1),
+        (250, "silent", "", 0.0),
+        (410, "reply", "sent", 5.0),
+        (411, "reply", "sent", 3.0),
+        (450, "reply", "sent", 1.0),
+    ]
+    with Database.open(path) as db:
+        db.record_verdicts(
+            VerdictRow(n, 1, START_MS + at, verdict, "", outcome=outcome, total_s=total_s)
+            for n, (at, verdict, outcome, total_s) in enumerate(rows, start=1)
+        )
+        day = db.summary(START_MS + 100, START_MS + 200)
+    found = series(path, START_MS + 100, START_MS + 450, 100)
+    assert found == (
+        Bucket(START_MS + 100, 4, 3, 2.0),
+        Bucket(START_MS + 200, 1, 0, None),
+        Bucket(START_MS + 300, 0, 0, None),
+        Bucket(START_MS + 400, 2, 2, 3.0),
+    )
+    assert day.seen == sum(bucket.seen for bucket in found) + 1  # a summary has no end
+    assert last_reply(path) == LastReply(START_MS + 450, 1.0)
+    assert series(path, START_MS + 450, START_MS + 100, 100) == ()
+    with pytest.raises(ValueError, match="bucket"):
+        series(path, 0, 1, 0)
+
+
 def test_a_file_of_an_older_revision_has_no_verdicts(tmp_path: Path) -> None:
     path = tmp_path / "mynah.db"
     script = Path(__file__).parent / "fixtures" / "revision_0002.sql"
@@ -70,6 +111,8 @@ def test_a_file_of_an_older_revision_has_no_verdicts(tmp_path: Path) -> None:
         connection.execute("INSERT INTO statistics VALUES (9, 'error', 1, 5)")
         connection.commit()
     assert summary(path, 0, 1000) == Summary(errors=1)
+    assert series(path, 0, 1000, 1000) == (Bucket(0),)
+    assert last_reply(path) is None
 
 
 def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ def test_the_live_cursor_follows_and_never_goes_back(db: Database) -> None:
     db.record_verdicts([])
 
 
+def test_an_order_stays_an_order(db: Database) -> None:
+    assert db.record_first_verdict(silent(5, verdict="order", reason="exclude"))
+    assert not db.record_first_verdict(silent(5, verdict="order", reason="again"))
+    db.record_verdicts([silent(5, reason="chance said no"), silent(6)])
+    assert [(r.verdict, r.reason) for r in db.verdicts(9)][1] == ("order", "exclude")
+    assert db.cursor(LIVE, 1) == 6
+    assert not db.record_first_verdict(silent(6, verdict="order"))
+
+
 def test_cursors_of_other_names_are_others(db: Database) -> None:
     db.set_cursor(FETCH, 1, 50)
     db.set_cursor(FETCH, 1, 40)

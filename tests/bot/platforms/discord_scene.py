@@ -48,7 +48,7 @@ class Scene:
             orders=self.orders,
             now_ms=lambda: self.discord.world.clock_ms() + self.later_ms,
             identify_pause_s=0.05,
-            watch_every_s=0.02,
+            look_every_s=0.02,
             ready_wait_s=0.03,
         )
 

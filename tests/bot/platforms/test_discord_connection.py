@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import yarl
 
 from bot.platforms import discord_connection
+from bot.platforms.discord_client import DoorClient
+from bot.platforms.discord_connection import Connection
 from bot.platforms.discord_errors import BadTokenError, MissingIntentError, WrongServerError
+from bot.platforms.discord_guild import choose_guild_id
 from bot.platforms.platform import LoginsUsedUpError
 from storage.settings import Settings
 from tests.bot.platforms.discord_scene import Scene, discord_scene
@@ -62,7 +66,7 @@ async def test_discord_away_at_the_start(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_the_gateway_away_at_the_start() -> None:
-    """REST answers, the very first gateway connection fails: discord.py's AttributeError."""
+    """REST answers, and the very first gateway connection fails."""
     async with StandIn() as discord:
         with addresses(discord):
             import yarl
@@ -234,6 +238,7 @@ async def test_which_server() -> None:
     async with discord_scene(start=False) as scene:
         world = scene.discord.world
         second = world.add_guild("Elsewhere", world.add_user("dave"))
+        scene.settings = Settings({})
         scene.start()
         with pytest.raises(WrongServerError, match=r"several servers: The Nest \(\d+\), Elsewhere"):
             await ended(scene)
@@ -249,6 +254,14 @@ async def test_which_server() -> None:
         said = world.say(world.general.id, world.alice.id, "hello")
         await scene.message(said)
         assert scene.ids() == [said]
+
+
+def test_the_server_that_it_lives_on_stays_whoever_invites_it_elsewhere() -> None:
+    guilds = {7: "The Nest", 8: "Elsewhere"}
+    assert choose_guild_id(guilds, Settings({}), 7) == 7
+    assert choose_guild_id(guilds, Settings({"discord_server_id": "8"}), 7) == 8
+    with pytest.raises(WrongServerError):
+        choose_guild_id(guilds, Settings({}), 9)
 
 
 async def test_invited_later_and_thrown_out() -> None:
@@ -286,21 +299,71 @@ async def test_an_outage_of_the_server_is_waited_for() -> None:
         await scene.message(said)
 
 
-async def test_a_client_that_tries_no_more_is_replaced() -> None:
-    """discord.py pauses up to 17 minutes between attempts, and a laptop sleeps in between."""
+async def test_a_pause_ends_when_the_clock_on_the_wall_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A laptop that slept wakes up in the middle of a long pause."""
+    monkeypatch.setattr(discord_connection, "FIRST_PAUSE_S", 100.0)
     async with discord_scene() as scene:
-        scene.later_ms = 3_600_000
-        await asyncio.sleep(0.1)
-        assert scene.identifies == 1  # connected: the clock says nothing
         await scene.discord.faults.down()
-        await scene.until(lambda: scene.phases[-1] == "waiting for the network", 15)
-        for _ in range(10):  # an attempt of discord.py's own may fall into one of these
-            scene.later_ms += 301_000
-            await asyncio.sleep(0.05)
+        await scene.until(lambda: scene.phases[-1] == "waiting for the network")
         await scene.discord.faults.up()
+        await asyncio.sleep(0.2)
+        assert scene.phases[-1] == "waiting for the network"
+        scene.later_ms = 3_600_000
+        await scene.online(3)
+        assert (scene.identifies, scene.discord.resumes) == (1, 1)
+
+
+async def test_pauses_grow_and_begin_anew_once_it_went_well() -> None:
+    phases: list[str] = []
+    now_ms = 0
+    slept: list[int] = []
+
+    def look() -> int:
+        """Time flies: every look at the clock is a quarter of a second later."""
+        nonlocal now_ms
+        now_ms += 250
+        return now_ms
+
+    def make() -> DoorClient:
+        raise AssertionError("not needed")
+
+    connection = Connection(make, phases.append, now_ms=look, look_every_s=0.0)
+    connection._ended = asyncio.get_running_loop().create_future()
+
+    async def fail() -> int:
+        began_ms = now_ms
+        failures = await connection._lost(False)
+        slept.append((now_ms - began_ms) // 1000)
+        return failures
+
+    assert [await fail() for _ in range(12)] == list(range(1, 13))
+    assert slept[0] == 0
+    assert slept[:10] == sorted(slept[:10])
+    assert all(225 <= pause_s <= 302 for pause_s in slept[10:])
+    connection.went_up()
+    connection.set_phase("online")
+    slept.clear()
+    assert await fail() == 1
+    assert await fail() == 2
+    assert slept[0] == 0
+    assert slept[1] <= 2
+    assert await connection._lost(True) == 2  # only a fresh session: no pause, no failure
+    lost = ["connecting", "waiting for the network"]
+    assert phases == [*lost, "online", *lost]
+
+
+async def test_a_session_is_given_up_after_some_failures() -> None:
+    """The old session's own gateway may be what is out of reach."""
+    async with discord_scene() as scene:
+        client = scene.platform._connection.client
+        assert client is not None
+        client.ws.gateway = yarl.URL("ws://127.0.0.1:9/gateway")
+        scene.platform._connection._failures = 3
+        scene.discord.faults.abort_connections()
+        await scene.until(lambda: scene.identifies == 2)
         await scene.online()
-        # A fresh login instead of the old session's resumption.
-        assert (scene.identifies, scene.discord.resumes) == (2, 0)
 
 
 async def test_closing_while_waiting_for_the_network() -> None:

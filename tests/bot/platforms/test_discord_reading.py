@@ -168,7 +168,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"content": " ", "embeds": [embed(description="x"), embed(title="Build\nfailed")]},
         {"content": " ", "embeds": [{"description": "x", "title": ""}, {"title": "Build\nfailed"}]},
     ),
-    "embed without a title": ({"embeds": [embed(description="x")]}, {"embeds": [{"title": ""}]}),
+    "embed without a title": (
+        {"embeds": [embed(description="x")]},
+        {"embeds": [{"title": "", "description": "x"}]},
+    ),
     "forward": (
         {
             "message_snapshots": snapshot("they <@5> said [so] :x:" + "y" * 400),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,42 @@ def test_bytes_and_folders_read_as_none(tmp_path: Path) -> None:
     (tmp_path / ENDPOINT_NAME).write_bytes(bytes(range(256)))
     assert read_endpoint(tmp_path) is None
     assert read_endpoint(tmp_path / ENDPOINT_NAME) is None
+
+
+def test_only_a_regular_file_of_a_sane_size_is_read(tmp_path: Path) -> None:
+    path = tmp_path / ENDPOINT_NAME
+    path.write_text(json.dumps({**FIELDS, "more": "x" * 10_000}))
+    assert read_endpoint(tmp_path) is not None
+    path.write_text(json.dumps({**FIELDS, "more": "x" * 20_000}))
+    assert read_endpoint(tmp_path) is None
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    assert read_endpoint(tmp_path) is None
+
+
+@posix
+@pytest.mark.timeout(10)
+def test_a_pipe_in_its_place_keeps_nobody_waiting(tmp_path: Path) -> None:
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / ENDPOINT_NAME)
+    assert read_endpoint(tmp_path) is None
+    remove_endpoint(tmp_path, 77)
+    write_endpoint(tmp_path, HERE)
+    assert read_endpoint(tmp_path) == HERE
+
+
+@pytest.mark.parametrize("said", [None, 7, True, "7.5", [], {}])
+def test_a_begin_that_is_none_is_not_known(tmp_path: Path, said: object) -> None:
+    (tmp_path / ENDPOINT_NAME).write_text(json.dumps({**FIELDS, "began_s": said}))
+    endpoint = read_endpoint(tmp_path)
+    assert endpoint is not None
+    assert endpoint.began_s is None
+
+
+def test_the_begin_is_read_as_it_was_written(tmp_path: Path) -> None:
+    began = replace(HERE, began_s=1_700_000_000.1234567)
+    write_endpoint(tmp_path, began)
+    assert read_endpoint(tmp_path) == began
 
 
 def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:

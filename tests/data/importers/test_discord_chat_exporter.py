@@ -99,7 +99,12 @@ def test_mentions_reactions_and_attachments() -> None:
         ({"stickers": [{"name": "Wave"}, {"name": "Hi"}]}, "[sticker: Wave] [sticker: Hi]"),
         ({"embeds": [{"title": ""}, {"title": "News\nof today"}]}, "[embed: News of today]"),
         ({"forwardedMessage": {"content": "hi <@101>"}}, "[forwarded: hi @Nick1]"),
-        ({"attachments": [{"fileName": "a.png"}]}, ""),
+        ({"attachments": [{"fileName": "a.png"}]}, "[attachment: a.png]"),
+        ({"embeds": [{"title": "", "description": "more"}]}, "[embed: more]"),
+        (
+            {"forwardedMessage": {"content": "", "attachments": [{"fileName": "a.png"}]}},
+            "[forwarded: (attachment: a.png)]",
+        ),
         ({}, ""),
     ],
 )

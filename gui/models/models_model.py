@@ -1,0 +1,184 @@
+"""The registry of models without a widget: what may be done with a version.
+
+What changes something runs as scripts/6_manage_models.py, which tells a running bot by itself.
+Tk's thread alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gui.app_model import AppModel, sentence_of
+from gui.models.model_listing import Listing, read_listing
+from gui.script_run import ScriptRun
+from storage.errors import MynahError
+
+SCRIPT = "6_manage_models.py"
+GGUF_MAGIC = b"GGUF"
+
+OnFailed = Callable[[str, str], object]
+"""Gets what happened and why."""
+
+
+class NoGgufError(MynahError):
+    """The chosen file is no model."""
+
+
+class ModelsModel:
+    """One page's. `changed` is called after each change of what stands here."""
+
+    def __init__(
+        self,
+        app: AppModel,
+        changed: Callable[[], object],
+        failed: OnFailed,
+        said: Callable[[str], object],
+        file_set: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`failed` gets what happened and why, `said` a line about what was done; `file_set` is
+        called when another file is to answer from the bot's next start on."""
+        self._app = app
+        self._changed = changed
+        self._failed = failed
+        self._said = said
+        self._file_set = file_set
+        self.listing = Listing()
+        self.is_read = False
+        self.doing = ""
+        """A sentence while something is done; one thing at a time."""
+        self._run: ScriptRun | None = None
+
+    @property
+    def own_file(self) -> str:
+        """The file that answers instead of the deployed version, "" where none does."""
+        return self._app.settings.text("model_path").strip()
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether another version was deployed before; the script knows for sure."""
+        return any(v.status == "retired" for v in self.listing.versions)
+
+    def reload(self) -> None:
+        """Read the list anew, on a worker."""
+
+        def shown(listing: Listing) -> None:
+            self.listing, self.is_read = listing, True
+            self._changed()
+
+        home = self._app.home
+        self._app.ui.run(lambda: read_listing(home), shown, self._unreadable)
+
+    def deploy(self, version_id: str) -> None:
+        """Let a version answer; its file is checked first."""
+        self._start("deploy", version_id, doing=f"{version_id} is checked and put to use.")
+
+    def roll_back(self) -> None:
+        """Let the version before answer again."""
+        self._start("rollback", doing="The model from before is checked and put to use.")
+
+    def verify(self, version_ids: Sequence[str] = ()) -> None:
+        """Compare one file with what was registered, or all of them."""
+        what = version_ids[0] if version_ids else "Every model"
+        self._start("verify", *version_ids, doing=f"{what} is compared with its SHA-256.")
+
+    def stop(self) -> None:
+        """Leave off what is being done. A script that has begun to deploy has done it or not."""
+        if self._run is not None:
+            self._run.cancel()
+
+    def use_file(self, path: Path) -> None:
+        """Answer with a file of the user's own."""
+
+        def checked(absolute: str) -> None:
+            self._set_path(absolute, f"{Path(absolute).name} answers from the next start on.")
+
+        self._app.ui.run(lambda: gguf_path(path), checked, self._unusable)
+
+    def use_deployed(self) -> None:
+        """Answer with the deployed version again."""
+        self._set_path("", "The deployed model answers from the next start on.")
+
+    # -- how -----------------------------------------------------------------------------------
+
+    def _set_path(self, text: str, done: str) -> None:
+        def stored() -> None:
+            self._said(done)
+            self._file_set()
+
+        self._app.set_setting(
+            "model_path",
+            text,
+            stored,
+            lambda reason: self._failed("The file could not be set.", reason),
+        )
+
+    def _start(self, command: str, *version_ids: str, doing: str) -> None:
+        if self.doing:
+            return
+        self.doing = doing
+        last: dict[str, Any] = {}
+        # Before the run is made: where it cannot start, `failed` comes at once.
+        self._run = self._app.run_script(
+            SCRIPT,
+            command,
+            *version_ids,
+            "--json",
+            on_line=last.update,
+            done=lambda result: self._ended(command, result),
+            failed=lambda reason: self._ended(command, last, reason),
+        )
+        self._changed()
+
+    def _ended(self, command: str, result: dict[str, Any], reason: str = "") -> None:
+        was_cancelled = self._run is not None and self._run.is_cancelled
+        self.doing, self._run = "", None
+        if result.get("verified") is not None:
+            self._tell_verified(result["verified"])
+        elif reason:
+            if not was_cancelled:
+                self._failed(FAILURES[command], reason)
+        else:
+            self._said(f"{result['deployed']['version_id']} answers from now on.")
+            self._app.tell("data")
+        self._changed()
+
+    def _tell_verified(self, verified: Mapping[str, str | None]) -> None:
+        problems = [problem for problem in verified.values() if problem]
+        if problems:
+            self._failed("A model is not what was registered.", " ".join(problems))
+        elif len(verified) == 1:
+            self._said(f"{next(iter(verified))}: the file is what was registered.")
+        else:
+            self._said(f"All {len(verified)} files are what was registered.")
+
+    def _unreadable(self, error: Exception) -> None:
+        self.is_read = True
+        self._failed("The list of models cannot be read.", sentence_of(error))
+        self._changed()
+
+    def _unusable(self, error: Exception) -> None:
+        self._failed("This file cannot be used.", sentence_of(error))
+
+
+FAILURES = {
+    "deploy": "The model was not put to use.",
+    "rollback": "The model from before was not put to use.",
+    "verify": "The files could not be compared.",
+}
+
+
+def gguf_path(path: Path) -> str:
+    """Its absolute path. Blocking: on a worker. Raises NoGgufError where it is no GGUF file."""
+    try:
+        with path.open("rb") as file:
+            is_gguf = file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
+    except OSError as error:
+        raise NoGgufError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not is_gguf:
+        raise NoGgufError(
+            f"{path.name} is no GGUF file. Choose one that ends in .gguf; other kinds of model "
+            "must be converted first."
+        )
+    return str(path.resolve())

@@ -1,0 +1,281 @@
+"""The page of the models in the real window, over the real registry and the real script."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gui.components.models_page import ModelsPage
+from gui.models.model_listing import (
+    Listing,
+    cells_of,
+    dataset_words,
+    details_of,
+    order_of,
+    size_words,
+    tone_of,
+)
+from gui.models.models_model import NoGgufError, gguf_path
+from gui.supervision import State
+from storage import manifest, readonly
+from storage.database import Database
+from storage.manifest import sha256_file
+from storage.model_registry import ModelRegistry
+from storage.paths import DEMO_BASE_DIR, Home
+from tests.gui.conftest import QUICK, House
+from tests.gui.window import (
+    find,
+    press,
+    pump,
+    rest,
+    stand_in_pages,
+    texts,
+    type_keys,
+    window,
+)
+from tests.storage.rows import version
+
+LONG_S = 30.0
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What is left of a window goes in Tk's thread: another's collector would abort in Tcl."""
+    yield
+    gc.collect()
+
+
+class OtherPage(ModelsPage):
+    """In the place of Setup."""
+
+    title = "Setup"
+
+
+@pytest.fixture
+def home(house: House) -> Home:
+    """Three versions: `old` was deployed before `new`; `gone` has lost its file."""
+    home = house.home
+    with manifest.making(home.datasets / "tavern") as folder:
+        (folder / "train.jsonl").write_text("{}\n")
+        manifest.write_manifest(folder, "dataset", {}, {})
+    sha256 = manifest.content_hash(home.datasets / "tavern")
+    with Database.open(home.database) as db:
+        registry = ModelRegistry(db, home)
+        for day, name in enumerate(("old", "new", "gone")):
+            path = home.finetuned / f"{name}.gguf"
+            path.write_bytes(b"GGUF" + name.encode() * (day + 1))
+            registry.register(
+                version(
+                    name,
+                    gguf_path=home.relative(path),
+                    sha256=sha256_file(path),
+                    size_bytes=path.stat().st_size,
+                    created_at_ms=1_700_000_000_000 + day * DAY_MS,
+                    dataset_sha256=sha256 if name == "new" else "",
+                    profile="demo",
+                )
+            )
+        registry.deploy("old")
+        registry.deploy("new")
+    (home.finetuned / "gone.gguf").unlink()
+    return home
+
+
+@contextmanager
+def models(house: House, monkeypatch: pytest.MonkeyPatch, *behaviours: str) -> Iterator[Any]:
+    stand_in_pages(monkeypatch, OtherPage, "Setup")
+    command = house.command(*(behaviours or ("ready",)))
+    with window(house.home, command, QUICK, page="Models", size=(900, 600)) as shown:
+        page: Any = shown.main.page
+        pump(shown, lambda: page.model.is_read)
+        yield shown
+
+
+def told(shown: Any) -> str:
+    return " ".join(texts(shown.main.notices))
+
+
+def deployed(home: Home) -> str:
+    found = readonly.deployed_model(home.database)
+    return found.version_id if found else ""
+
+
+# -- the words --------------------------------------------------------------------------------
+
+
+def test_a_version_in_words(home: Home) -> None:
+    versions = tuple(readonly.model_versions(home.database))
+    assert [v.version_id for v in versions] == ["old", "new", "gone"]
+    names = readonly.dataset_names(home.datasets)
+    assert list(names.values()) == ["tavern"]
+    listing = Listing(versions, names, frozenset({"gone"}))
+    old, new, gone = versions
+    assert cells_of(new, listing)[:4] == ("new", "trained", "answers now", "0.0 MB")
+    assert cells_of(new, listing)[5] == "tavern"
+    assert cells_of(gone, listing)[2] == "file missing"
+    assert [tone_of(v, listing) for v in versions] == ["muted", "good", "bad"]
+    assert order_of(old, listing)[4] < order_of(new, listing)[4]
+    details = dict(details_of(gone, listing, home))
+    assert details["File"].endswith("gone.gguf (missing)")
+    assert dataset_words(version("x", dataset_sha256="ab" * 32), names) == (
+        "no longer here (abababab)"
+    )
+    assert [size_words(n) for n in (3_790_592, 2_497_281_120)] == ["3.8 MB", "2.5 GB"]
+
+
+def test_only_a_gguf_file_is_taken(tmp_path: Path) -> None:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    assert gguf_path(gguf) == str(gguf.resolve())
+    (tmp_path / "notes.txt").write_text("no model")
+    with pytest.raises(NoGgufError, match=r"notes\.txt is no GGUF file"):
+        gguf_path(tmp_path / "notes.txt")
+    with pytest.raises(NoGgufError, match="cannot be read"):
+        gguf_path(tmp_path / "nowhere.gguf")
+
+
+def test_nothing_stored_is_an_empty_list(tmp_path: Path) -> None:
+    assert readonly.model_versions(tmp_path / "no.db") == []
+    assert readonly.dataset_names(tmp_path / "nowhere") == {}
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+
+def test_a_home_without_models_says_what_to_do(
+    xvfb: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        assert any("There is no model of your own yet" in text for text in texts(page.table))
+        for button in (page.deploy, page.roll_back, page.verify, page.show_details):
+            assert button.cget("state") == "disabled"
+        press(page.get_another)
+        assert shown.main.page_name == "Setup"
+
+
+def test_deploying_rolling_back_and_verifying(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+
+        def wait() -> None:
+            assert page.working.winfo_ismapped() or page.model.doing
+            pump(shown, lambda: not page.model.doing, LONG_S)
+            rest(shown, 0.1)
+
+        assert page.table.row_ids == ("gone", "new", "old")
+        assert page.deploy.cget("state") == "disabled"
+        page.table.tree.focus_force()
+        type_keys(shown, "End")
+        assert page.table.selected == "old"
+        press(page.deploy)  # no bot runs: nothing is asked
+        wait()
+        assert deployed(home) == "old"
+        assert "old answers from now on." in told(shown)
+        pump(shown, lambda: page.deploy.cget("state") == "disabled")
+        assert page.table.selected == "old"
+
+        press(page.roll_back)
+        press(find(shown.main.notices, "Roll back"))
+        wait()
+        assert deployed(home) == "new"
+
+        press(page.verify)
+        wait()
+        assert "old: the file is what was registered." in told(shown)
+        page.table.select("gone")
+        press(page.verify)
+        wait()
+        assert "gone.gguf is missing" in told(shown)
+        press(page.deploy)
+        wait()
+        assert "The model was not put to use." in told(shown)
+        assert deployed(home) == "new"
+        page.table.select(None)
+        press(page.verify)
+        wait()
+        assert "A model is not what was registered." in told(shown)
+
+
+def test_details_of_the_chosen_one(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        press(page.show_details)
+        assert "Choose a model" in page.details.words
+        page.table.select("new")
+        shown.root.update()
+        assert "Trained on: tavern\nProfile: demo\n" in page.details.words
+        assert "SHA-256: " in page.details.words
+        page.table.tree.focus_force()
+        type_keys(shown, "Return")
+        assert not page.details.winfo_ismapped()
+        assert page.show_details.cget("text") == "Show details"
+
+
+def test_a_running_bot_is_not_restarted_unasked(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch) as shown:
+        shown.supervisor.start()
+        pump(shown, lambda: shown.app.snapshot.state is State.ONLINE, LONG_S)
+        page = shown.main.page
+        page.table.select("old")
+        press(page.deploy)
+        assert "The bot restarts with it" in told(shown)
+        press(find(shown.main.notices, "No"))
+        assert (page.model.doing, deployed(home)) == ("", "new")
+        press(page.deploy)
+        press(find(shown.main.notices, "Deploy"))
+        pump(shown, lambda: deployed(home) == "old" and not page.model.doing, LONG_S)
+
+
+def test_a_file_of_ones_own_answers_until_it_is_taken_back(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    chosen = [str(house.home.env_file), str(gguf), ""]
+    house.home.env_file.write_text("")
+    monkeypatch.setattr(
+        "gui.components.models_page.filedialog.askopenfilename", lambda **rest: chosen.pop(0)
+    )
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        press(page.use_file)
+        pump(shown, lambda: "is no GGUF file" in told(shown))
+        press(page.use_file)
+        pump(shown, lambda: page.own_file.winfo_ismapped(), LONG_S)
+        assert readonly.read_config(home.database)["model_path"] == str(gguf.resolve())
+        press(page.use_file)  # nothing chosen
+        page.table.select("old")
+        press(page.deploy)
+        assert "A file of your own goes on answering" in told(shown)
+        press(page.use_deployed)
+        pump(shown, lambda: not page.own_file.winfo_ismapped(), LONG_S)
+        assert readonly.read_config(home.database).get("model_path", "") == ""
+
+
+def test_all_of_it_is_reached_by_tab(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        page.table.select("old")
+        page.deploy._canvas.focus_force()
+        reached = []
+        for _ in range(8):
+            reached.append(str(shown.root.focus_get()))
+            shown.root.focus_get().tk_focusNext().focus_force()
+            shown.root.update()
+        for widget in (page.roll_back, page.verify, page.show_details, page.use_file, page.table):
+            assert any(path.startswith(str(widget)) for path in reached), widget
+        shown.root.focus_force()
+        shown.root.update()
