@@ -29,8 +29,9 @@ from bot.patience import patiently
 from bot.pipeline import Pipeline
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord_connection import NO_INVITATION, ONLINE
-from bot.platforms.local import LocalPlatform, Side
+from bot.platforms.local import LocalPlatform
 from bot.platforms.platform import LoginsUsedUpError, wall_clock_ms
+from bot.playground import Conversation, told
 from bot.protocol import ExitCode
 from bot.recall import Recall
 from model.inference import Engine
@@ -84,7 +85,7 @@ class Bot:
         self._logs = logs
         self._control = Control(home.data_storage, self)
         self._phase = "loading"
-        self._playground: Pipeline | None = None
+        self._talk: Conversation | None = None
         self._pipelines: tuple[Pipeline, ...] = ()
         """Both, once the model is loaded."""
         self._began_s = time.monotonic()
@@ -173,7 +174,7 @@ class Bot:
             settings=self.settings,
         )
         local = LocalPlatform(server=community_name(self.database.channels()), label="window")
-        self._playground = Pipeline(
+        playground = Pipeline(
             database=self.database,
             engine=engine,
             recall=recall,
@@ -181,7 +182,8 @@ class Bot:
             settings=self.settings,
             transcript_since_ms=local.started_ms,
         )
-        self._pipelines = (self.pipeline, self._playground)
+        self._talk = Conversation(playground, self.database)
+        self._pipelines = (self.pipeline, playground)
         self.intake = Intake(
             self.pipeline,
             self.database,
@@ -219,6 +221,7 @@ class Bot:
         if phase != self._phase:
             log.info("Now: %s.", phase)
             self._phase = phase
+            self._control.vitals_changed()
 
     async def _keep_house(self) -> None:
         """Every minute: how long it was up; and what is old goes."""
@@ -342,25 +345,15 @@ class Bot:
             for name, span_ms in PERIODS.items()
         }
 
-    async def say(self, text: str) -> Mapping[str, Any]:
-        if self._playground is None:
+    async def say(self, text: str, *, again: bool, fresh: bool) -> Mapping[str, Any]:
+        if self._talk is None:
             raise MynahError("The model is still being loaded; ask again in a moment.")
-        trace = await Side("window", self._playground).say(text)
+        if fresh:
+            await self._talk.clear()
+        trace = await (self._talk.again() if again else self._talk.say(text))
         log_trace(trace)
-        return {
-            "reply": trace.sent.text if trace.sent else None,
-            "verdict": str(trace.verdict),
-            "trace": {
-                "notes": [note.text for note in trace.notes],
-                "prompt_tokens": trace.prompt_tokens,
-                "evaluated_tokens": trace.evaluated_tokens,
-                "reply_tokens": trace.reply_tokens,
-                "guard": str(trace.guard),
-                "timings_s": dict(trace.timings_s),
-                "total_s": trace.total_s,
-                "model": self.model_name,
-            },
-        }
+        answer = told(trace)
+        return {**answer, "trace": {**answer, "model": self.model_name}}
 
     async def stop(self, reason: str) -> None:
         self.end(End(ExitCode.DONE, reason or "Stopped."))

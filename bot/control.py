@@ -3,7 +3,8 @@
 request     fields            answer
 ping                          {}
 stats                         whatever the bot counts
-say         text              reply, verdict, trace: one line of the playground, answered
+say         text, again,      reply, verdict, trace: one line of the playground, answered;
+            fresh             again: the last one once more; fresh: what was said is forgotten
 stop        reason            {}; the bot begins to stop
 restart                       {}; it ends with ExitCode.RESTART
 reload                        overridden: the names of settings that the bot's environment sets,
@@ -62,8 +63,11 @@ class Bot(Protocol):
     async def stats(self) -> Mapping[str, Any]:
         """What it counts, as JSON."""
 
-    async def say(self, text: str) -> Mapping[str, Any]:
-        """Answer one line of the playground: `reply` (or None), `verdict`, `trace`."""
+    async def say(self, text: str, *, again: bool, fresh: bool) -> Mapping[str, Any]:
+        """Answer one line of the playground: `reply` (or None), `verdict`, `trace`.
+
+        `again`: the last line once more, with another seed. `fresh`: what was said is forgotten.
+        """
 
     async def stop(self, reason: str) -> None:
         """Begin to stop and return at once: the answer must go out before the channel closes."""
@@ -185,7 +189,9 @@ class Control:
         return await self._bot.stats()
 
     async def _say(self, data: dict[str, Any]) -> Mapping[str, Any]:
-        return await self._bot.say(_text(data, "text", SAID_CHARS))
+        again, fresh = data.get("again") is True, data.get("fresh") is True
+        text = "" if again else _text(data, "text", SAID_CHARS)
+        return await self._bot.say(text, again=again, fresh=fresh)
 
     async def _stop(self, data: dict[str, Any]) -> Mapping[str, Any]:
         reason = data.get("reason")

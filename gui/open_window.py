@@ -19,6 +19,10 @@ if sys.stdout is None or sys.stderr is None:  # pythonw has none, and libraries 
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 # CustomTkinter takes PIL where it is there, for pictures that we do not have: 3 MB.
 sys.modules["PIL"] = None  # type: ignore[assignment]
+# asyncio does without TLS where it is not there: the window speaks to its bot on this computer.
+sys.modules["ssl"] = None  # type: ignore[assignment]
+# hashlib has its own code for what OpenSSL would do: 2 MB.
+sys.modules["_hashlib"] = None  # type: ignore[assignment]
 sys.path[0:1] = [str(Path(__file__).resolve().parent.parent)]
 
 from gui import crash_dialog

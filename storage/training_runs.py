@@ -5,7 +5,7 @@ For the window, through storage/readonly.py. Standard library alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +54,18 @@ def _finished(home: Home, folder: Path) -> list[TrainingRun]:
     newest, adapter = _newest(home, folder)
     for place in sorted(folder.glob("gguf-*")):
         manifest = read_manifest(place)
-        file = (
-            next((name for name in manifest.files if name.endswith(".gguf")), "")
-            if manifest
-            else ""
+        if manifest is None:
+            continue
+        run = TrainingRun(
+            folder.name,
+            manifest.created_at_ms,
+            "export",
+            gguf=next((place / name for name in manifest.files if name.endswith(".gguf")), None),
         )
-        if manifest is not None and file:
-            figures = _figures(adapter) if adapter is not None and place.name == newest else ()
-            found.append(
-                TrainingRun(
-                    folder.name, manifest.created_at_ms, "export", *figures, gguf=place / file
-                )
-            )
+        if adapter is not None and place.name == newest:
+            examples, steps, before, after = _figures(adapter)
+            run = replace(run, examples=examples, steps=steps, loss_before=before, loss_after=after)
+        found.append(run)
     return found
 
 

@@ -91,6 +91,11 @@ class AccountCard(ctk.CTkFrame):
                 font=self._apply_font_scaling(theme.font("title")),
             )
 
+    def destroy(self) -> None:
+        """Its picture goes now, on Tk's thread: the garbage collector runs in any."""
+        super().destroy()
+        self._picture = None
+
     def _set_appearance_mode(self, mode_string: str) -> None:
         super()._set_appearance_mode(mode_string)
         self._paint_picture()

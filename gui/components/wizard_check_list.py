@@ -131,6 +131,11 @@ class CheckList(ctk.CTkFrame):
         else:
             self.checked |= ids
 
+    def destroy(self) -> None:
+        """Its pictures go now, on Tk's thread: the garbage collector runs in any."""
+        super().destroy()
+        self._boxes.clear()
+
     # -- events -------------------------------------------------------------------------------
 
     def _listen(self) -> None:

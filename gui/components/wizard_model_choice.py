@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tkinter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -36,7 +35,8 @@ class ModelStep(Step):
 
     def build(self) -> None:
         self.panel: Panel | None = None
-        self.kinds = tkinter.StringVar(self, self._stored_kind())
+        self.kind = ""
+        self._is_deployed = False
         self.radios: dict[str, Any] = {}
         card = theme.card(self)
         card.grid(row=2, column=0, sticky="ew")
@@ -46,9 +46,7 @@ class ModelStep(Step):
             radio = ctk.CTkRadioButton(
                 card,
                 text=KINDS[kind][0],
-                variable=self.kinds,
-                value=kind,
-                command=self._show,
+                command=self._choosing(kind),
                 font=theme.font(),
                 text_color=theme.TEXT,
                 fg_color=theme.ACCENT,
@@ -64,7 +62,7 @@ class ModelStep(Step):
             radio.grid(row=place, column=0, sticky="w", padx=theme.PAD, pady=(above, below))
             self.radios[kind] = radio
         self.grid_rowconfigure(3, weight=1)
-        self._show()
+        self._choose(self._stored_kind())
         home = self.app.home
         self.app.ui.run(
             lambda: readonly.deployed_model(home.database),
@@ -78,7 +76,7 @@ class ModelStep(Step):
         if "model_url" in self.app.settings and not any(name == "model_url" for name, _ in values):
             values.append(("model_url", ""))
         name = self.panel.model_name()
-        if not name and self.kinds.get() == "base":
+        if not name and self.kind == "base":
             name = str(self.radios["base"].cget("text"))
         self.wizard.keep(replace(self.wizard.progress, model_name=name))
         stored = self.app.settings
@@ -101,14 +99,32 @@ class ModelStep(Step):
 
     def _name_deployed(self, version: ModelVersion | None) -> None:
         """A home in which a model was trained answers with that one."""
+        self._is_deployed = version is not None
         if version is not None:
             self.radios["base"].configure(text=f"The deployed model: {version.version_id}")
+            self._show_deployed()
+
+    def _show_deployed(self) -> None:
+        if self._is_deployed and isinstance(self.panel, BasePanel):
+            self.panel.name_deployed()
+
+    def _choosing(self, kind: str) -> Callable[[], object]:
+        return lambda: self._choose(kind)
+
+    def _choose(self, kind: str) -> None:
+        """No variable of Tk's ties the radios: it would be freed by whichever thread collects."""
+        for one, radio in self.radios.items():
+            radio.select() if one == kind else radio.deselect()
+        if kind != self.kind:
+            self.kind = kind
+            self._show()
 
     def _show(self) -> None:
         if self.panel is not None:
             self.panel.destroy()
         self.wizard.clear_failure()
         self.wizard.allow_next(False)
-        self.panel = KINDS[self.kinds.get()][1](self, self.wizard.allow_next)
+        self.panel = KINDS[self.kind][1](self, self.wizard.allow_next)
         self.panel.grid(row=3, column=0, sticky="nsew", pady=(theme.PAD, 0))
         reach_all(self.panel)
+        self._show_deployed()

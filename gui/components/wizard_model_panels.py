@@ -16,6 +16,12 @@ from gui.models.wizard_model import size_in_words
 
 Values = list[tuple[str, str]]
 
+SMALL_BASE = (
+    "It has 6 million parameters and has only ever read invented chat: it shows within a minute "
+    "that everything works, but it is no partner for a conversation. Train it on your own history, "
+    "or choose a larger one, whenever you like."
+)
+
 
 class Panel(ctk.CTkFrame):
     """One kind of model. `on_ready` hears whether it can be chosen as it is."""
@@ -44,17 +50,13 @@ class BasePanel(Panel):
     """What answers where nothing is chosen: the deployed model, else the small base."""
 
     def build(self) -> None:
-        theme.muted(
-            self,
-            "It has 6 million parameters and has only ever read invented chat: it shows within a "
-            "minute that everything works, but it is no partner for a conversation. Train it on "
-            "your own history, or choose a larger one, whenever you like.",
-            wraplength=TEXT_PX,
-        ).grid(row=0, column=0, sticky="ew")
+        self.says = theme.muted(self, SMALL_BASE, wraplength=TEXT_PX)
+        self.says.grid(row=0, column=0, sticky="ew")
         self.on_ready(True)
 
-    def model_name(self) -> str:
-        return ""
+    def name_deployed(self) -> None:
+        """It is not the small base that answers here."""
+        self.says.configure(text="It was made or chosen in this home before.")
 
 
 class FilePanel(Panel):

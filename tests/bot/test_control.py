@@ -36,7 +36,7 @@ class Parrot:
     async def stats(self) -> dict[str, Any]:
         return {"seen": 7}
 
-    async def say(self, text: str) -> dict[str, Any]:
+    async def say(self, text: str, *, again: bool, fresh: bool) -> dict[str, Any]:
         await asyncio.sleep(0.2)
         return {"reply": text, "verdict": "reply", "trace": {"recalled": 0}}
 

@@ -331,6 +331,7 @@ def test_leaving_the_page_ends_the_model_also_while_it_loads(
         run = page.model._run
         shown.main.open_page("Models")
         pump(shown, lambda: not run.is_running)
+        shown.main.open_page("Playground")
         page = shown.main.page
         page.entry.insert(0, "hi")
         press(page.send)

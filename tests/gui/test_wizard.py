@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.discord_stand_in.things import Allow, ChannelKind
-from tests.gui.window import press, pump, settle, texts, type_keys, window
+from tests.gui.window import press, pump, rest, settle, texts, type_keys, window
 from tests.live.process import environment
 
 WRONG = "MTE5ODYyMjQ4MzQ3MTkyNTI0OA.Gabcde.aB3dEfGhIjKlMnOpQrStUvWxYz0123456789ab"
@@ -186,13 +186,20 @@ def half_way(home: Home, discord: StandInThread, step: StepName) -> None:
 def test_it_goes_on_at_every_step(xvfb: str, discord: StandInThread, home: Home) -> None:
     with window(home, size=(900, 600)) as shown:
         for name in StepName:
+            saved(shown)
             half_way(home, discord, name)
             page = opened(shown)
             assert page.step.name is name
             assert page.steps[name].cget("state") == "normal"
             its_answer(shown, page.step, discord)
             shown.main.open_page("Home")
+            saved(shown)
             assert wizard_model.load(home).step is name
+
+
+def saved(shown: Any) -> None:
+    """Until no worker writes the setup's file any more."""
+    rest(shown, 0.15)
 
 
 def its_answer(shown: Any, step: Any, discord: StandInThread) -> None:
