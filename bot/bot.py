@@ -21,6 +21,7 @@ from bot.config import Config, read_config
 from bot.control import Control
 from bot.ending import End, end_of
 from bot.errands import Errands
+from bot.generate import Writer
 from bot.intake import BATCH, Intake
 from bot.logs import Logs, log_trace
 from bot.messages import Trace
@@ -34,7 +35,6 @@ from bot.platforms.platform import LoginsUsedUpError, wall_clock_ms
 from bot.playground import Conversation, told
 from bot.protocol import ExitCode
 from bot.recall import Recall
-from model.inference import Engine
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -139,13 +139,14 @@ class Bot:
         self._put_together(engine, recall)
         await self._live()
 
-    def _load(self, stack: ExitStack) -> tuple[Engine, Recall]:
+    def _load(self, stack: ExitStack) -> tuple[Writer, Recall]:
         """In a worker thread: seconds for gigabytes."""
-        self.model_name, gguf = model_to_answer_with(self.home, self.database, self.settings)
+        self.model_name, model = model_to_answer_with(self.home, self.database, self.settings)
         began_s = time.perf_counter()
         with ExitStack() as parts:
             recall = parts.enter_context(open_recall(self.home, self.database, self.settings))
-            engine = parts.enter_context(open_engine(gguf, self.settings))
+            engine = open_engine(model, self.settings)
+            parts.callback(engine.close)
             if not self._ending.done():  # else nobody waits for them any more
                 stack.enter_context(parts.pop_all())
         log.info(
@@ -155,7 +156,7 @@ class Bot:
         )
         return engine, recall
 
-    def _put_together(self, engine: Engine, recall: Recall) -> None:
+    def _put_together(self, engine: Writer, recall: Recall) -> None:
         self._errands = Errands(self.home, self.database, lambda: self.settings)
         desk = OrderDesk(self, self._errands)
         self.platform = DiscordPlatform(

@@ -13,12 +13,15 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
+from bot.generate import Writer
 from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
 from model.embedder import Embedder, EmbedderError, find_embedder
 from model.inference import Engine
+from model.remote_engine import BadServerError, ModelServer, RemoteEngine
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import read_manifest
@@ -29,12 +32,15 @@ from storage.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
+Model: TypeAlias = Path | ModelServer
+"""What answers: a GGUF file, or a server elsewhere."""
+
 
 @contextmanager
 def open_pipeline(
     home: Home,
     database: Database,
-    gguf: Path,
+    model: Model,
     *,
     label: str = "playground",
     number: int = 0,
@@ -51,7 +57,8 @@ def open_pipeline(
     """
     with ExitStack() as stack:
         settings = settings or stored_settings(database)
-        engine = stack.enter_context(open_engine(gguf, settings))
+        engine = open_engine(model, settings)
+        stack.callback(engine.close)
         recall = recall or stack.enter_context(open_recall(home, database, settings))
         platform = LocalPlatform(
             server=community_name(database.channels()), label=label, number=number
@@ -71,11 +78,18 @@ class NoModelError(MynahError):
     """There is nothing to answer with."""
 
 
-def model_to_answer_with(home: Home, database: Database, settings: Settings) -> tuple[str, Path]:
-    """Name and file of the model: `model_path`, else the deployed version, else the small base.
+def model_to_answer_with(home: Home, database: Database, settings: Settings) -> tuple[str, Model]:
+    """Name and place of the model: the server at `model_url`, else the file at `model_path`, else
+    the deployed version, else the small base.
 
-    Raises NoModelError where none is there, ModelError where the deployed file is missing.
+    Raises NoModelError where none is there.
     """
+    if address := settings.text("model_url").strip():
+        try:
+            server = ModelServer.of(address, settings.text("model_url_name"), os.environ)
+        except BadServerError as error:
+            raise NoModelError(str(error)) from None
+        return server.label, server
     if chosen := settings.text("model_path").strip():
         path = home.absolute(os.path.expanduser(chosen))  # noqa: PTH111
         if not path.is_file():
@@ -91,10 +105,13 @@ def model_to_answer_with(home: Home, database: Database, settings: Settings) -> 
     raise NoModelError("There is no model yet; deploy one with scripts/6_manage_models.py.")
 
 
-def open_engine(gguf: Path, settings: Settings) -> Engine:
-    """The engine, loaded; close it at the end. Raises GgufError or LoadError."""
+def open_engine(model: Model, settings: Settings) -> Writer:
+    """The engine, loaded; close it at the end. Raises GgufError or LoadError for a file; whether a
+    server answers shows with the first reply."""
+    if isinstance(model, ModelServer):
+        return RemoteEngine(model, context_tokens=settings.whole("context_tokens"))
     return Engine.load(
-        gguf,
+        model,
         context_tokens=settings.whole("context_tokens"),
         threads=settings.whole("threads"),
     )

@@ -66,7 +66,7 @@ def read_config(
     addresses = {name: _address(name, both[name]) for name in (API, GATEWAY) if name in both}
     return Config(
         settings=Settings(values),
-        warnings=(*warnings, *bad_rows, *_remarks(both, addresses)),
+        warnings=(*warnings, *bad_rows, *_remarks(addresses)),
         discord_api=addresses.get(API),
         discord_gateway=addresses.get(GATEWAY),
     )
@@ -147,11 +147,6 @@ def _quoted(text: str) -> str:
     return f'"{shown}"' if len(shown) <= 60 else f'"{shown[:57]}..."'
 
 
-def _remarks(variables: Mapping[str, str], addresses: Mapping[str, str]) -> Iterator[str]:
-    if "MODEL_URL" in variables:
-        yield (
-            "MODEL_URL is set and not supported yet: the deployed model answers. "
-            "Put a GGUF file's path into MODEL_PATH to answer with another one."
-        )
+def _remarks(addresses: Mapping[str, str]) -> Iterator[str]:
     for name, address in addresses.items():
         yield f"{name} is set: the token goes to {address}, and not to Discord."

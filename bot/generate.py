@@ -1,24 +1,40 @@
-"""Generates a draft: asks the engine, which computes in its own thread, as the settings say."""
+"""Generates a draft: asks the engine, which computes in its own thread, as the settings say; or a
+model server, which gets the words in place of the tokens."""
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 from bot.messages import Draft, Prompt
 from model.chat_format import CHATML, clean_name
 from model.inference import Engine, Sampling
+from model.remote_engine import RemoteEngine
 from storage.settings import Settings
 
+Writer: TypeAlias = Engine | RemoteEngine
+"""Whoever writes the replies; both are used alike everywhere but here."""
 
-async def generate(engine: Engine, prompt: Prompt, settings: Settings, seed: int) -> Draft:
+
+async def generate(engine: Writer, prompt: Prompt, settings: Settings, seed: int) -> Draft:
     """One draft. It ends at the end of the turn, or where somebody else's line would begin.
 
     Raises EngineError; the event loop is free meanwhile.
     """
-    made = await engine.generate(
-        prompt.ids,
-        sampling=sampling(settings, seed),
-        stop_ids=[engine.tokenizer.control_id(CHATML.end)],
-        stop_texts=[f"\n{clean_name(name)}:" for name in prompt.names],
-    )
+    stop_texts = [f"\n{clean_name(name)}:" for name in prompt.names]
+    if isinstance(engine, RemoteEngine):
+        made = await engine.generate(
+            prompt.persona,
+            prompt.turns,
+            sampling=sampling(settings, seed),
+            stop_texts=stop_texts,
+        )
+    else:
+        made = await engine.generate(
+            prompt.ids,
+            sampling=sampling(settings, seed),
+            stop_ids=[engine.tokenizer.control_id(CHATML.end)],
+            stop_texts=stop_texts,
+        )
     return Draft(made.text, seed, made.evaluated_tokens, made.reply_tokens)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from bot.compose import compose
 from bot.decide import Facts, decide, forbids, may_read
 from bot.deliver import deliver
-from bot.generate import generate
+from bot.generate import Writer, generate
 from bot.guard import guard
 from bot.learn import learn
 from bot.messages import (
@@ -47,7 +47,7 @@ from bot.store import Known, names_of_others, store
 from bot.transcript import Line
 from bot.verdicts import BEGUN, SENDING, SENT, row_of
 from model.chat_format import Own, Said, persona_text
-from model.inference import Engine, EngineError
+from model.inference import EngineError
 from storage.errors import MynahError
 from storage.records import VerdictRow
 from storage.settings import Settings
@@ -76,7 +76,7 @@ class Pipeline:
         self,
         *,
         database: Database,
-        engine: Engine,
+        engine: Writer,
         recall: Recall,
         platform: Platform,
         settings: Settings,

@@ -88,15 +88,18 @@ def run(arguments: argparse.Namespace, events: Events) -> dict[str, object]:
         note = f"{seconds[stage]} s" if made else "done before"
         print(f"{what}: {note}", file=sys.stderr, flush=True)
 
+    pace = Pace()
+
     def fine_tuning(progress: trainer.Progress) -> None:
-        show_progress(progress)
+        left_s = pace.left_s(progress)
+        show_progress(progress, left_s)
         events.progress(
             "sft",
             is_last=progress.step == progress.steps,
             step=progress.step,
             steps=progress.steps,
             loss=progress.loss,
-            left_s=round(left_s(progress), 1),
+            left_s=left_s,
         )
 
     if arguments.mode in ("sft", "all"):
@@ -202,22 +205,33 @@ def chosen_profile(arguments: argparse.Namespace) -> Profile:
     return dataclasses.replace(PROFILES[arguments.profile], **given)
 
 
-def show_progress(progress: trainer.Progress) -> None:
+class Pace:
+    """How fast the steps come; what was before the first one (loading, validation) is no step."""
+
+    def __init__(self) -> None:
+        self._first: trainer.Progress | None = None
+
+    def left_s(self, progress: trainer.Progress) -> float | None:
+        """Seconds until the last step; None at the first one."""
+        if self._first is None:
+            self._first = progress
+            return None
+        done = progress.step - self._first.step
+        elapsed_s = progress.elapsed_s - self._first.elapsed_s
+        return round(elapsed_s / max(done, 1) * (progress.steps - progress.step), 1)
+
+
+def show_progress(progress: trainer.Progress, left_s: float | None) -> None:
     """One line that is rewritten on a terminal, and now and then a line of its own elsewhere."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    left = f"about {left_s(progress):.0f} s left"
-    text = f"Fine-tuning: step {progress.step} of {progress.steps}{loss}, {left}"
+    left = "" if left_s is None else f", about {left_s:.0f} s left"
+    text = f"Fine-tuning: step {progress.step} of {progress.steps}{loss}{left}"
     if sys.stderr.isatty():
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
         if progress.step == progress.steps:
             print(file=sys.stderr)
     elif progress.step % max(1, progress.steps // 10) == 0:
         print(text, file=sys.stderr, flush=True)
-
-
-def left_s(progress: trainer.Progress) -> float:
-    """Seconds until the last step, as those before it took."""
-    return progress.elapsed_s / progress.step * (progress.steps - progress.step)
 
 
 def positive(kind: type[int] | type[float]) -> Callable[[str], float]:

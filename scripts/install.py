@@ -20,12 +20,16 @@ from scripts.edge import use_utf8_output
 
 
 def main() -> int:
-    argparse.ArgumentParser(prog="scripts/install.py", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="scripts/install.py", description=__doc__)
+    parser.add_argument("--train", action="store_true", help="what training needs, too")
+    parser.add_argument("--home", help="has no effect: packages lie beside the program")
+    arguments = parser.parse_args()
     use_utf8_output()
     for number in (signal.SIGINT, signal.SIGTERM):  # a window without a terminal may ignore SIGINT
         signal.signal(number, signal.default_int_handler)
+    files = [environment.LAPTOP] + ([environment.TRAIN] if arguments.train else [])
     try:
-        environment.ensure(environment.Environment(), [environment.LAPTOP])
+        environment.ensure(environment.Environment(), files)
     except environment.InstallError as failure:
         print(failure, file=sys.stderr)
         return 2

@@ -19,7 +19,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bot.composition import model_to_answer_with, open_pipeline, open_recall, stored_settings
+from bot.composition import (
+    Model,
+    model_to_answer_with,
+    open_pipeline,
+    open_recall,
+    stored_settings,
+)
 from bot.messages import Trace
 from bot.pipeline import Pipeline
 from bot.playground import Conversation, told
@@ -127,10 +133,10 @@ def tell(value: dict[str, Any]) -> None:
 
 def files_of(
     home: Home, database: Database, settings: Settings, versions: Sequence[str]
-) -> list[tuple[str, Path]]:
+) -> list[tuple[str, Model]]:
     """Name and file of each version; "" is what the bot answers with. Raises MynahError."""
     registry = ModelRegistry(database, home)
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[str, Model]] = []
     for version_id in versions:
         if version_id:
             found.append((version_id, registry.path(registry.get(version_id))))

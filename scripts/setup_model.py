@@ -13,6 +13,7 @@ from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 from storage.settings import Settings
 
+REGISTRY = PROGRAM_DIR / "scripts" / "6_manage_models.py"
 CATALOGUE = PROGRAM_DIR / "scripts" / "download_model.py"
 
 
@@ -85,4 +86,8 @@ class ModelQuestion:
         )
         if got.returncode != 0:
             return False
-        return self._answer_with(path=json.loads(got.stdout.splitlines()[-1])["path"])
+        version = json.loads(got.stdout.splitlines()[-1])["version"]
+        deploy = [sys.executable, str(REGISTRY), "deploy", version, "--home", str(self.home.root)]
+        if subprocess.run(deploy).returncode != 0:
+            return False
+        return self._answer_with(path="")

@@ -261,6 +261,28 @@ SETTINGS: tuple[Setting, ...] = (
         environment="MODEL_PATH",
     ),
     Setting(
+        "model_url",
+        "str",
+        "",
+        "An OpenAI-compatible model server to answer with, such as http://127.0.0.1:8080/v1. What "
+        "is said in the channels is sent there. Its key, where it wants one, stands in the "
+        "environment variable MODEL_API_KEY. Empty: a model on this computer answers.",
+        low=0,
+        high=1000,
+        live=False,
+        environment="MODEL_URL",
+    ),
+    Setting(
+        "model_url_name",
+        "str",
+        "",
+        "What the model server calls the model; empty: the first that it lists.",
+        low=0,
+        high=200,
+        live=False,
+        environment="MODEL_URL_NAME",
+    ),
+    Setting(
         "log_level",
         "choice",
         "INFO",

@@ -56,6 +56,7 @@ class _List:
         self.actions = ctk.CTkFrame(head, fg_color="transparent")
         self.table = self.make(body)
         self.line = theme.muted(body, "", wraplength=680)
+        self._line_row = 0
 
     def make(self, body: Any) -> Table:
         raise NotImplementedError
@@ -68,11 +69,19 @@ class _List:
         """Into sight; the line's place is the next row's."""
         self.actions.grid(row=0, column=2, sticky="e")
         self.table.grid(row=row, column=0, sticky="nsew")
-        self.line.grid(row=row + 1, column=0, sticky="w")
+        self._line_row = row + 1
 
     def hide(self) -> None:
         for widget in (self.actions, self.table, self.line):
             widget.grid_forget()
+
+    def say(self, words: str) -> None:
+        """Below the table; "" takes the line away."""
+        self.line.configure(text=words)
+        if words:
+            self.line.grid(row=self._line_row, column=0, sticky="w")
+        else:
+            self.line.grid_forget()
 
 
 class ChannelList(_List):
@@ -117,7 +126,7 @@ class ChannelList(_List):
                 for one in model.channels
             ]
         )
-        self.line.configure(text=model.overridden)
+        self.say(model.overridden)
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -185,7 +194,7 @@ class MemberList(_List):
         )
         is_cut = len(members) == MOST_MEMBERS
         words = f"These are the {MOST_MEMBERS:,} who said most; a search finds the others."
-        self.line.configure(text=words if is_cut else "")
+        self.say(words if is_cut else "")
         self._show_chosen()
 
     def hide(self) -> None:

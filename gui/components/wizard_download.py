@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import customtkinter as ctk
 
 from gui import theme
 from gui.components.table import Column, Row, Table
-from gui.components.wizard_model_panels import Panel, Values
+from gui.components.wizard_model_panels import Panel
 from gui.components.wizard_step import TEXT_PX, row
 from gui.models.wizard_catalogue import FITS, Offer, offers_of, share_of
 from gui.models.wizard_model import size_in_words
@@ -16,11 +18,11 @@ from gui.script_run import ScriptRun
 
 SCRIPT = "download_model.py"
 COLUMNS = (
-    Column("Model", 190, stretches=True),
-    Column("Licence", 110),
-    Column("Size", 80, is_number=True),
-    Column("Memory", 80, is_number=True),
-    Column("On this computer", 130),
+    Column("Model", 175, stretches=True),
+    Column("Licence", 258),
+    Column("Size", 72, is_number=True),
+    Column("Memory", 72, is_number=True),
+    Column("Fit", 85),
 )
 
 
@@ -29,7 +31,6 @@ class DownloadPanel(Panel):
 
     def build(self) -> None:
         self.offers: dict[str, Offer] = {}
-        self._paths: dict[str, str] = {}
         self._run: ScriptRun | None = None
         self.grid_rowconfigure(0, weight=1)
         self.table = Table(
@@ -43,36 +44,58 @@ class DownloadPanel(Panel):
         self.table.grid(row=0, column=0, sticky="nsew")
         line = row(self)
         line.grid(row=1, column=0, sticky="ew", pady=(theme.GAP, 0))
-        line.grid_columnconfigure(1, weight=1)
+        line.grid_columnconfigure(2, weight=1)
         self.button = theme.secondary(line, "Download", self._press, width=110)
         self.button.grid(row=0, column=0)
+        self.licence = theme.secondary(line, "Its licence", self._open_licence, width=100)
+        self.licence.grid(row=0, column=1, padx=theme.GAP)
         self.bar = ctk.CTkProgressBar(line, progress_color=theme.ACCENT, fg_color=theme.LINE)
         self.bar.set(0)
-        self.status = theme.muted(line, "", wraplength=TEXT_PX - 140)
-        self.status.grid(row=0, column=2, sticky="e", padx=(theme.GAP, 0))
+        self.status = theme.muted(line, "", wraplength=TEXT_PX - 250)
+        self.status.grid(row=0, column=3, sticky="e", padx=(theme.GAP, 0))
         self.on_ready(False)
-        self.button.configure(state="disabled")
+        for button in (self.button, self.licence):
+            button.configure(state="disabled")
         self.step.look(SCRIPT, "list", "--json", done=self._listed, failed=self._unlisted)
 
-    def values(self) -> Values:
-        return [("model_path", self._paths[self.table.selected or ""])]
-
     def model_name(self) -> str:
-        offer = self.offers.get(self.table.selected or "")
+        offer = self._offer()
         return offer.name if offer else ""
 
+    def prepare(self, done: Callable[[], object]) -> None:
+        """Deploy it: what is downloaded is a version of the registry, and one answers."""
+        self.status.configure(text="Comparing it with its checksum \u2026", text_color=theme.MUTED)
+
+        def failed(reason: str) -> None:
+            self.step.wizard.fail("The model cannot be used.", reason)
+
+        def known(result: dict[str, Any]) -> None:
+            self.step.look(
+                "6_manage_models.py",
+                "deploy",
+                result["version"],
+                "--json",
+                done=lambda answer: done(),
+                failed=failed,
+            )
+
+        chosen = self.table.selected or ""
+        self.step.look(SCRIPT, "get", chosen, "--json", done=known, failed=failed)
+
     # -- the list -----------------------------------------------------------------------------
+
+    def _offer(self) -> Offer | None:
+        return self.offers.get(self.table.selected or "")
 
     def _listed(self, answer: dict[str, Any]) -> None:
         if not self.winfo_exists():
             return
         self.offers = {offer.model_id: offer for offer in offers_of(answer)}
-        self._paths = {one.model_id: one.path for one in self.offers.values() if one.path}
         self.table.show([_row(offer) for offer in self.offers.values()])
-        stored = self.app.settings.text("model_path")
-        here = [model_id for model_id, path in self._paths.items() if path == stored]
+        here = [one.model_id for one in self.offers.values() if one.is_here]
+        begun = [one.model_id for one in self.offers.values() if one.has_part]
         good = [one.model_id for one in self.offers.values() if one.fit == "fits"]
-        self.table.select(next(iter([*here, *good]), None))
+        self.table.select(next(iter([*here, *begun, *good]), None))
         self._chosen()
 
     def _unlisted(self, reason: str) -> None:
@@ -82,13 +105,24 @@ class DownloadPanel(Panel):
     def _chosen(self) -> None:
         if self._run is not None:
             return
-        chosen = self.table.selected
-        is_here = chosen in self._paths
-        self.button.configure(state="normal" if chosen and not is_here else "disabled")
-        self.status.configure(
-            text="It is on this computer." if is_here else "", text_color=theme.GOOD
+        offer = self._offer()
+        is_here = offer is not None and offer.is_here
+        self.button.configure(
+            text="Go on" if offer is not None and offer.has_part and not is_here else "Download",
+            state="normal" if offer is not None and not is_here else "disabled",
         )
+        has_page = offer is not None and bool(offer.licence_url)
+        self.licence.configure(state="normal" if has_page else "disabled")
+        if is_here:
+            self.status.configure(text="It is on this computer.", text_color=theme.GOOD)
+        else:
+            self.status.configure(text=offer.why if offer else "", text_color=theme.WARN)
         self.on_ready(is_here)
+
+    def _open_licence(self) -> None:
+        offer = self._offer()
+        if offer is not None:
+            self.step.open_page(offer.licence_url)
 
     # -- the download -------------------------------------------------------------------------
 
@@ -96,12 +130,13 @@ class DownloadPanel(Panel):
         if self._run is not None:
             self._run.cancel()
             return
-        chosen = self.table.selected
-        if chosen is None or chosen in self._paths:
+        offer = self._offer()
+        if offer is None or offer.is_here:
             return
+        chosen = offer.model_id
         self.step.wizard.clear_failure()
         self.button.configure(text="Pause")
-        self.bar.grid(row=0, column=1, sticky="ew", padx=theme.GAP)
+        self.bar.grid(row=0, column=2, sticky="ew")
         self.status.configure(text="Beginning \u2026", text_color=theme.MUTED)
         self.on_ready(False)
         self._run = self.step.look(
@@ -109,7 +144,7 @@ class DownloadPanel(Panel):
             "get",
             chosen,
             "--json",
-            done=lambda result: self._got(chosen, result),
+            done=lambda result: self._got(chosen, result["path"]),
             failed=self._not_got,
             on_line=self._came,
         )
@@ -124,11 +159,12 @@ class DownloadPanel(Panel):
                 text=f"{size_in_words(line['bytes'])} of {size_in_words(line['total'])}"
             )
 
-    def _got(self, model_id: str, result: dict[str, Any]) -> None:
+    def _got(self, model_id: str, path: str) -> None:
         if not self.winfo_exists():
             return
-        self._paths[model_id] = str(result.get("path", ""))
+        self.offers[model_id] = replace(self.offers[model_id], path=path, has_part=False)
         self._ended()
+        self.table.select(model_id)
         self._chosen()
 
     def _not_got(self, reason: str) -> None:

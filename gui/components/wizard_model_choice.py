@@ -31,7 +31,7 @@ class ModelStep(Step):
 
     name = StepName.MODEL
     heading = "Which model answers"
-    text = "Everything runs on this computer. You can change this at any time."
+    text = "The model decides how well Mynah talks. You can change it at any time."
 
     def build(self) -> None:
         self.panel: Panel | None = None
@@ -78,10 +78,14 @@ class ModelStep(Step):
         name = self.panel.model_name()
         if not name and self.kind == "base":
             name = str(self.radios["base"].cget("text"))
-        self.wizard.keep(replace(self.wizard.progress, model_name=name))
         stored = self.app.settings
         changed = [(one, text) for one, text in values if stored.text(one) != text]
-        self.store(changed, done)
+
+        def prepared() -> None:
+            self.wizard.keep(replace(self.wizard.progress, model_name=name))
+            self.store(changed, done)
+
+        self.panel.prepare(prepared)
 
     def _offered(self) -> list[str]:
         """What this copy of Mynah can do."""

@@ -41,6 +41,10 @@ class Panel(ctk.CTkFrame):
         """The settings that choose this model."""
         return [("model_path", "")]
 
+    def prepare(self, done: Callable[[], object]) -> None:
+        """Do what has to be done before the settings are stored, then `done()`."""
+        done()
+
     def model_name(self) -> str:
         """What it is called in the summary; "" for the file's own name."""
         return ""
@@ -142,7 +146,9 @@ class AddressPanel(Panel):
         self.field = entry(self, placeholder_text="http://127.0.0.1:8080/v1")
         self.field.grid(row=0, column=0, sticky="ew")
         self.field.bind("<KeyRelease>", lambda event: self._typed())
-        self.field.insert(0, self.app.settings.text("model_url"))
+        stored = self.app.settings.text("model_url")
+        if stored:  # even an empty text would take the example away
+            self.field.insert(0, stored)
         self.status = theme.muted(self, "", wraplength=TEXT_PX)
         self.status.grid(row=1, column=0, sticky="ew", pady=theme.GAP)
         self._typed()

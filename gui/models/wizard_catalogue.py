@@ -28,6 +28,16 @@ class Offer:
     """One of FITS; "" where it is not known."""
     path: str = ""
     """Where it lies, once it was downloaded."""
+    has_part: bool = False
+    """Whether a part of it has come: the download goes on there."""
+    why: str = ""
+    """What speaks against it on this computer, as a sentence."""
+    licence_url: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was downloaded."""
+        return bool(self.path)
 
 
 def offers_of(answer: Mapping[str, Any]) -> list[Offer]:
@@ -40,7 +50,10 @@ def offers_of(answer: Mapping[str, Any]) -> list[Offer]:
             int(one.get("size_bytes", 0)),
             int(one.get("memory_bytes", 0)),
             str(one.get("fit", "")).replace("_", " "),
-            str(one.get("path") or ""),
+            path=str(one.get("path") or ""),
+            has_part=bool(one.get("part_bytes")),
+            why=str(one.get("why") or ""),
+            licence_url=str(one.get("licence_url") or ""),
         )
         for one in answer.get("models", ())
     ]

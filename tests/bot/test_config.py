@@ -146,13 +146,13 @@ def test_the_token_is_never_stored(home: Home, database: Database) -> None:
     assert not [path for path in files if b"planted" in path.read_bytes()]
 
 
-def test_addresses_and_what_is_not_built_are_remarked(home: Home, database: Database) -> None:
-    write(home, "MODEL_URL=https://example.org\nMYNAH_DISCORD_API=http://127.0.0.1:80/api/v10/\n")
+def test_addresses_are_remarked(home: Home, database: Database) -> None:
+    write(home, "MYNAH_DISCORD_API=http://127.0.0.1:80/api/v10/\n")
     config = read(home, database, MYNAH_DISCORD_GATEWAY="ws://127.0.0.1:81/gateway")
     assert config.discord_api == "http://127.0.0.1:80/api/v10"
     assert config.discord_gateway == "ws://127.0.0.1:81/gateway"
-    assert "MODEL_URL is set and not supported yet" in config.warnings[0]
-    assert len(config.warnings) == 3
+    assert len(config.warnings) == 2
+    assert "the token goes to http://127.0.0.1:80" in config.warnings[0]
 
 
 def test_the_example_is_whole_and_seeds_only_the_level(home: Home, database: Database) -> None:

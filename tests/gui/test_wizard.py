@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from bot.secret import find_token
-from gui import script_run
-from gui.components import wizard_model_choice
 from gui.models import wizard_model
 from gui.models.wizard_discord import BotAccount
 from gui.models.wizard_model import Progress, StepName
 from gui.supervision import State
+from model.catalogue import find
+from storage import readonly
 from storage.database import Database
-from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home
+from storage.paths import DEMO_BASE_DIR, Home
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.discord_stand_in.things import Allow, ChannelKind
 from tests.gui.window import press, pump, rest, settle, texts, type_keys, window
 from tests.live.process import environment
+from tests.model.hub_stand_in import HubStandIn
 
 WRONG = "MTE5ODYyMjQ4MzQ3MTkyNTI0OA.Gabcde.aB3dEfGhIjKlMnOpQrStUvWxYz0123456789ab"
 LONG_S = 40.0
@@ -236,42 +237,17 @@ def test_a_lost_network_is_said_and_tried_again(
         assert failure(page) == ""
 
 
-FAKE_CATALOGUE = """
-import json, pathlib, sys, time
-home = pathlib.Path(sys.argv[-1])
-if sys.argv[1] == "list":
-    fits = [("small", "fits"), ("big", "does not fit")]
-    offers = [{"id": i, "name": i.title(), "licence": "Apache-2.0", "size_bytes": 10**9,
-               "memory_bytes": 2 * 10**9, "fit": fit} for i, fit in fits]
-    print(json.dumps({"models": offers}))
-else:
-    began = home / "began"
-    for n in range(1, 5):
-        print(json.dumps({"bytes": n * 10**8, "total": 4 * 10**8}), flush=True)
-        time.sleep(0.05 if began.exists() else 30)
-    print(json.dumps({"path": str(home / "small.gguf")}))
-"""
-
-
 def test_a_model_from_a_file_or_the_catalogue(
-    xvfb: str,
-    discord: StandInThread,
-    home: Home,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    xvfb: str, discord: StandInThread, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     half_way(home, discord, StepName.MODEL)
-    scripts = tmp_path / "program" / "scripts"
-    scripts.mkdir(parents=True)
-    (scripts / "download_model.py").write_text(FAKE_CATALOGUE)
-    for name in ("check_model.py", "manage_settings.py"):
-        path = str(PROGRAM_DIR / "scripts" / name)
-        code = f"import runpy; runpy.run_path({path!r}, run_name='__main__')"
-        (scripts / name).write_text(code)
-    for module in (script_run, wizard_model_choice):
-        monkeypatch.setattr(module, "PROGRAM_DIR", tmp_path / "program")
-    gguf = str(next(DEMO_BASE_DIR.glob("*.gguf")))
-    with window(home, [sys.executable, "-c", ""], size=(900, 600)) as shown:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    offered = find("qwen2.5-7b-instruct")
+    with (
+        HubStandIn(gguf.read_bytes(), offered.repository, offered.file) as hub,
+        window(home, [sys.executable, "-c", ""], size=(900, 600)) as shown,
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         page = opened(shown)
         press(page.step.radios["file"])
         panel = page.step.panel
@@ -280,22 +256,29 @@ def test_a_model_from_a_file_or_the_catalogue(
         pump(shown, lambda: "Choose another file" in panel.status.cget("text"), LONG_S)
         assert page.next.cget("state") == "disabled"
         panel.field.delete(0, "end")
-        panel.field.insert(0, gguf)
+        panel.field.insert(0, str(gguf))
         press(panel.check)
         pump(shown, lambda: page.next.cget("state") == "normal", LONG_S)
 
         press(page.step.radios["download"])
         panel = page.step.panel
-        pump(shown, lambda: panel.table.selected == "small", LONG_S, what="the catalogue")
+        pump(shown, lambda: panel.table.selected, LONG_S, what="the catalogue")
+        panel.table.select(offered.model_id)
+        assert page.next.cget("state") == "disabled"
+        hub.piece_s = 0.1
         press(panel.button)
-        pump(shown, lambda: "of 400.0 MB" in panel.status.cget("text"), LONG_S)
+        pump(shown, lambda: "of 3.8 MB" in panel.status.cget("text"), LONG_S)
+        assert panel.bar.winfo_viewable()
         press(panel.button)
         pump(shown, lambda: "Paused" in panel.status.cget("text"), LONG_S)
         assert page.next.cget("state") == "disabled"
-        (home.root / "began").touch()
+        hub.piece_s = 0.0
         assert panel.button.cget("text") == "Go on"
         press(panel.button)
         next_of(shown, page)
         step = at(shown, page, StepName.FINISH)
-        pump(shown, lambda: step.values["Model"].cget("text") == "small.gguf", LONG_S)
-        assert shown.app.settings.text("model_path") == str(home.root / "small.gguf")
+        pump(shown, lambda: step.values["Model"].cget("text") == offered.name, LONG_S)
+        deployed = readonly.deployed_model(home.database)
+        assert deployed is not None
+        assert deployed.version_id == offered.model_id
+        assert shown.app.settings.text("model_path") == ""

@@ -162,7 +162,7 @@ def test_a_window_names_no_commands() -> None:
 
 def test_the_catalogue_and_its_progress() -> None:
     [offer] = offers_of({"models": [{"id": "q", "size_bytes": 5, "fit": "does_not_fit"}]})
-    assert (offer.name, offer.fit, offer.path) == ("q", "does not fit", "")
+    assert (offer.name, offer.fit, offer.is_here) == ("q", "does not fit", False)
     assert offers_of({}) == []
     assert share_of({"bytes": 5, "total": 10}) == 0.5
     assert share_of({"bytes": 5, "total": 0}) is None

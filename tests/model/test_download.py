@@ -361,6 +361,20 @@ def test_what_is_no_model_is_not_kept(hub: HubStandIn, downloaded: Downloaded) -
         downloaded._registry.get("small")
 
 
+def test_a_model_of_another_layout_stays_and_is_not_registered(
+    hub: HubStandIn, downloaded: Downloaded, embedder_gguf: Path
+) -> None:
+    hub.payload = embedder_gguf.read_bytes()
+    hub.sha256 = hashlib.sha256(hub.payload).hexdigest()
+    with pytest.raises(DownloadError, match="set model_url"):
+        downloaded.get(wanted_of(MODEL), asked(hub).find(MODEL), download)
+    path = downloaded.find("small")
+    assert path is not None
+    assert path.read_bytes() == hub.payload
+    with pytest.raises(RegistryError):
+        downloaded._registry.get("small")
+
+
 def test_two_at_once_do_not_meet(
     hub: HubStandIn, downloaded: Downloaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

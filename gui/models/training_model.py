@@ -1,0 +1,169 @@
+"""What a training would learn from and what came of earlier ones, without a widget.
+
+Tk's thread alone, but for `read_stored`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gui.app_model import AppModel, sentence_of
+from gui.models import training_packages
+from gui.models.model_listing import STATUS_WORDS
+from gui.models.words import day_words, many
+from storage import readonly
+from storage.paths import Home
+from storage.readonly import Learnable, TrainingRun
+from storage.records import ModelVersion
+
+RULE_21 = (
+    "Discord's Developer Policy (rule 21) forbids training machine-learning models on message "
+    "content that was obtained through Discord's API, exporters' files included, unless Discord "
+    "has given its express permission."
+)
+"""As data/consent.py has it, which the window does not import."""
+DECLARE = (
+    "If you have a ground for training on it (Discord's written permission, or content that is "
+    "openly licensed), say which. It is asked once and recorded with your user name and the time. "
+    "Without it Mynah can still remember and quote these messages, but not learn from them."
+)
+NOTHING = "There is nothing to learn from yet: import files or fetch from Discord on the page Data."
+STAGE_WORDS = {"examples": "examples only", "sft": "not finished", "export": "file missing"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is there, as read from the disk."""
+
+    learnable: Learnable = field(default_factory=Learnable)
+    runs: tuple[TrainingRun, ...] = ()
+    versions: tuple[tuple[TrainingRun, ModelVersion], ...] = ()
+    """The finished runs' models, as far as they are registered."""
+    missing: tuple[str, ...] = ()
+    """Packages that training needs and that are not installed."""
+
+    def version_of(self, run: TrainingRun) -> ModelVersion | None:
+        return next((version for one, version in self.versions if one == run), None)
+
+    def status_of(self, version_id: str) -> str:
+        """candidate, deployed, ...; "" where it is not registered (any more)."""
+        return next((v.status for _, v in self.versions if v.version_id == version_id), "")
+
+
+class TrainingModel:
+    """One page's. `changed` is called after each reading."""
+
+    def __init__(
+        self, app: AppModel, changed: Callable[[], object], failed: Callable[[str, str], object]
+    ) -> None:
+        """`failed` gets what happened and why."""
+        self._app = app
+        self._changed = changed
+        self._failed = failed
+        self.stored = Stored()
+        self.is_read = False
+
+    def reload(self) -> None:
+        """Read everything anew, on a worker."""
+
+        def shown(stored: Stored) -> None:
+            self.stored, self.is_read = stored, True
+            self._changed()
+
+        home = self._app.home
+        self._app.ui.run(lambda: read_stored(home), shown, self._unreadable)
+
+    def why_not(self, ground: str) -> str:
+        """Why a training cannot begin, "" where it can. `ground` is what was typed."""
+        stored = self.stored
+        if not self.is_read:
+            return "What is stored is being read."
+        if stored.missing:
+            return "The training packages are missing."
+        if not stored.learnable.messages:
+            return NOTHING
+        if self.needs_ground and not any(char.isalnum() for char in ground):
+            return "A ground has to be declared first."
+        return ""
+
+    @property
+    def needs_ground(self) -> bool:
+        """Whether a ground has to be declared, and none was."""
+        learnable = self.stored.learnable
+        return learnable.needs_declaration and not learnable.ground
+
+    @property
+    def source_words(self) -> str:
+        """What would be learned from, and why it may be."""
+        learnable = self.stored.learnable
+        if not self.is_read:
+            return "What is stored is being read."
+        if not learnable.messages:
+            return NOTHING
+        name = self._app.settings.text("persona_name")
+        words = (
+            f"{many(learnable.messages, 'message')} may be learned from; {name} learns to answer "
+            "as the others did. Left out: closed channels, excluded members, who opted out, bots."
+        )
+        if learnable.needs_declaration and learnable.ground:
+            day = day_words(learnable.declared_at_ms)
+            words += f' {learnable.who} declared on {day}: "{learnable.ground}".'
+        return words
+
+    def _unreadable(self, error: Exception) -> None:
+        self.is_read = True
+        self._failed("What is stored cannot be read.", sentence_of(error))
+        self._changed()
+
+
+def read_stored(home: Home) -> Stored:
+    """Blocking: on a worker. Raises StorageUnreadableError."""
+    runs = readonly.training_runs(home)
+    files = {home.absolute(v.gguf_path): v for v in readonly.model_versions(home.database)}
+    return Stored(
+        readonly.learnable(home.database),
+        runs,
+        tuple((run, files[run.gguf]) for run in runs if run.gguf in files),
+        training_packages.missing(),
+    )
+
+
+# -- in words -----------------------------------------------------------------------------------
+
+
+def run_cells(run: TrainingRun, stored: Stored) -> tuple[str, ...]:
+    """Name, when, examples, steps, loss before and after, what became of it."""
+    version = stored.version_of(run)
+    loss = "\u2014"
+    if run.loss_before is not None and run.loss_after is not None:
+        loss = f"{run.loss_before:.2f} \u2192 {run.loss_after:.2f}"
+    made = datetime.fromtimestamp(run.made_at_ms / 1000).astimezone()
+    return (
+        version.version_id if version else run.name,
+        made.strftime("%Y-%m-%d %H:%M"),
+        _count(run.examples),
+        _count(run.steps),
+        loss,
+        STATUS_WORDS.get(version.status, version.status) if version else STAGE_WORDS[run.stage],
+    )
+
+
+def run_order(run: TrainingRun, stored: Stored) -> tuple[Any, ...]:
+    """What sorts each of these columns."""
+    cells = run_cells(run, stored)
+    loss = run.loss_after if run.loss_after is not None else -1.0
+    return (
+        cells[0].casefold(),
+        run.made_at_ms,
+        run.examples if run.examples is not None else -1,
+        run.steps if run.steps is not None else -1,
+        loss,
+        cells[5],
+    )
+
+
+def _count(number: int | None) -> str:
+    return "\u2014" if number is None else f"{number:,}"
