@@ -110,6 +110,8 @@ class Hub:
         url = f"{self.endpoint}/api/models/{name}?blobs=true"
         try:
             answer = json.loads(repeatedly(lambda: self._read(url), self._waits_s))
+        except ConnectionLostError as error:
+            raise ConnectionLostError(f"{error} Check the network, then start again.") from None
         except ValueError:
             answer = None
         if not isinstance(answer, dict):

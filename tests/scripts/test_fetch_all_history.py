@@ -64,6 +64,17 @@ def test_import_prints_a_summary_and_json_last(tmp_path: Path) -> None:
     assert result["channels"][0]["name"] == "general"
 
 
+def test_events_come_before_the_result(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.json", export([message(n) for n in range(200)]))
+    done = run("--import", source, "--home", tmp_path / "home", "--json", "--events")
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    last_event = lines[-2]
+    assert {"event": "progress", "stage": "import", "messages": 200}.items() <= last_event.items()
+    assert last_event["bytes_done"] == last_event["bytes_total"] == source.stat().st_size
+    assert last_event["file"] == "a.json"
+    assert lines[-1]["new"] == 200
+
+
 def test_files_and_channels_are_two_ways(tmp_path: Path) -> None:
     done = run("--import", tmp_path, "--channels", "812345678901234567", "--home", tmp_path)
     assert done.returncode == 2
@@ -123,7 +134,7 @@ def test_nothing_usable_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_import_that_is_ended_loses_nothing_and_is_completed_by_another(
     tmp_path: Path, ending: signal.Signals
 ) -> None:
@@ -135,7 +146,7 @@ def test_an_import_that_is_ended_loses_nothing_and_is_completed_by_another(
     _, errors = process.communicate(timeout=60)
     kept = stored_count(home)
     assert acknowledged <= kept < 16_000
-    if ending is signal.SIGINT:
+    if ending is not signal.SIGKILL:
         assert process.returncode == 130
         assert "What was stored up to here stays" in errors
         assert "Traceback" not in errors

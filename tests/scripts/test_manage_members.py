@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
+from bot.protocol import ControlServer
 from storage.database import Database
 from storage.paths import PROGRAM_DIR, Home
 from storage.records import MemberRecord
@@ -71,3 +78,45 @@ def test_nobody_and_several_are_refused(home: Home, name: str, sentence: str) ->
     assert refused.returncode == 2
     assert sentence in refused.stderr
     assert excluded(home) == {1002}
+
+
+def test_a_running_bot_is_told(home: Home) -> None:
+    with listening(home) as heard:
+        done = manage(home, "exclude", "mira")
+        assert "The running bot was told" in done.stderr
+        manage(home, "include", "mira")
+        manage(home, "list")
+    assert heard == [
+        {"member_id": 1001, "is_excluded": True},
+        {"member_id": 1001, "is_excluded": False},
+    ]
+
+
+@contextmanager
+def listening(home: Home) -> Iterator[list[dict[str, Any]]]:
+    """A bot's control channel on a thread; what it was asked to exclude."""
+    heard: list[dict[str, Any]] = []
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def exclude(data: dict[str, Any]) -> dict[str, Any]:
+        heard.append({name: data[name] for name in ("member_id", "is_excluded")})
+        return {}
+
+    async def serve() -> ControlServer:
+        server = ControlServer(
+            home.data_storage, hello=dict, handlers={"exclude": exclude}, began_s=began_s
+        )
+        await server.start()
+        return server
+
+    began_s = psutil.Process().create_time()
+    server = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
+    try:
+        yield heard
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -40,8 +40,18 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     assert "--declare" in refused.stderr
     assert "Traceback" not in refused.stderr
 
-    made = run("--home", str(tmp_path), "--declare", "open data", "--json", "--name", "a")
+    made = run(
+        "--home", str(tmp_path), "--declare", "open data", "--json", "--events", "--name", "a"
+    )
     assert made.returncode == 0, made.stderr
+    told = [json.loads(line) for line in made.stdout.splitlines() if line.startswith('{"event"')]
+    assert [told[0]["event"], told[-1]["event"]] == ["begin", "end"]
+    progress = told[1]
+    assert (progress["what"], progress["step"], progress["steps"]) == (
+        "reading and cleaning",
+        1000,
+        2500,
+    )
     report = json.loads(made.stdout.splitlines()[-1])
     assert report["messages"]["in"] == 2500
     assert read_manifest(home.datasets / "a") is not None

@@ -7,24 +7,33 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storage import manifest
 from storage.database import Database
-from storage.paths import PROGRAM_DIR
+from storage.paths import PROGRAM_DIR, Home
 from storage.readonly import (
     Bucket,
+    ChannelRow,
     Counts,
     LastReply,
+    Learnable,
+    MemberRow,
     StorageUnreadableError,
+    channels,
     counts,
     deployed_model,
     last_reply,
+    learnable,
+    members,
     read_config,
     series,
     summary,
+    training_runs,
 )
-from storage.records import ChannelRecord, MemberRecord, VerdictRow
+from storage.records import ChannelRecord, MemberRecord, Origin, VerdictRow
 from storage.statistics import Summary
 from tests.storage.rows import START_MS, message, version
 
@@ -38,6 +47,8 @@ def test_a_missing_or_empty_file_answers_nothing(tmp_path: Path) -> None:
         assert summary(path, 0, 1000) == Summary()
         assert series(path, 0, 1000, 500) == (Bucket(0), Bucket(500))
         assert last_reply(path) is None
+        assert channels(path) == members(path, 10) == ()
+        assert learnable(path) == Learnable()
     assert [p.name for p in tmp_path.iterdir()] == ["empty.db"]
     assert (tmp_path / "empty.db").stat().st_size == 0
 
@@ -113,6 +124,123 @@ def test_a_file_of_an_older_revision_has_no_verdicts(tmp_path: Path) -> None:
     assert summary(path, 0, 1000) == Summary(errors=1)
     assert series(path, 0, 1000, 1000) == (Bucket(0),)
     assert last_reply(path) is None
+
+
+ID = 1 << 40
+"""What is added to small numbers, so that they look like Discord's."""
+
+
+def test_channels_and_members_with_what_was_said(tmp_path: Path) -> None:
+    path = tmp_path / "mynah.db"
+    with Database.open(path) as db:
+        db.upsert_channels(
+            [
+                ChannelRecord(ID + 1, 1, "Tavern", "general"),
+                ChannelRecord(ID + 2, 1, "Tavern", "notes", ID + 1, is_allowed=False),
+                ChannelRecord(7, 0, "", "playground"),
+            ]
+        )
+        db.upsert_members(
+            [
+                MemberRecord(ID + 1, "mira_77", "Mira"),
+                MemberRecord(ID + 2, "osk", "ØSKAR", is_excluded=True),
+                MemberRecord(ID + 3, "dice", "100%", is_bot=True, consent="opted_out"),
+                MemberRecord(8, "you", "You"),
+            ]
+        )
+        db.upsert_messages(
+            message(n, channel_id=ID + 1, author_id=ID + 1 + n % 2, origin=Origin.EXPORT)
+            for n in range(1, 6)
+        )
+        db.mark_deleted([5], START_MS)
+    assert channels(path) == (
+        ChannelRow(ID + 1, "general", "Tavern", None, True, 4, START_MS + 1000, START_MS + 4000),
+        ChannelRow(ID + 2, "notes", "Tavern", ID + 1, False),
+    )
+    mira, oskar, dice = (
+        MemberRow(ID + 1, "mira_77", "Mira", False, False, "unset", 2),
+        MemberRow(ID + 2, "osk", "ØSKAR", False, True, "unset", 2),
+        MemberRow(ID + 3, "dice", "100%", True, False, "opted_out"),
+    )
+    assert members(path, 10) == (mira, oskar, dice)
+    assert members(path, 1) == (mira,)
+    assert members(path, 10, " MIRA") == members(path, 10, "_77") == (mira,)
+    assert members(path, 10, "øskar") == (oskar,)
+    assert members(path, 10, "%") == (dice,)
+    assert members(path, 10, "nobody") == ()
+
+
+def test_what_may_be_learned_from(tmp_path: Path) -> None:
+    path = tmp_path / "mynah.db"
+    with Database.open(path) as db:
+        db.upsert_channels([ChannelRecord(1, 1, "g", "a"), ChannelRecord(2, 1, "g", "b")])
+        db.set_allowed(2, False)
+        db.upsert_members(
+            [
+                MemberRecord(1, "a", "a"),
+                MemberRecord(2, "b", "b", is_excluded=True),
+                MemberRecord(3, "c", "c", is_bot=True),
+                MemberRecord(4, "d", "d", consent="opted_out"),
+            ]
+        )
+        db.upsert_messages(
+            [
+                message(1, channel_id=1, author_id=1, origin=Origin.SAMPLE),
+                message(2, channel_id=2, author_id=1, origin=Origin.EXPORT),
+                message(3, channel_id=1, author_id=2, origin=Origin.EXPORT),
+                message(4, channel_id=1, author_id=3, origin=Origin.EXPORT),
+                message(5, channel_id=1, author_id=4, origin=Origin.EXPORT),
+                message(6, channel_id=1, author_id=1, origin=Origin.PLAYGROUND),
+            ]
+        )
+        assert learnable(path) == Learnable(1, needs_declaration=False)
+        db.upsert_messages([message(7, channel_id=1, author_id=1, origin=Origin.EXPORT)])
+        assert learnable(path) == Learnable(2, needs_declaration=True)
+        db.record_declaration("mira", "open data", 5)
+        db.record_declaration("bob", "a letter", 9)
+    assert learnable(path) == Learnable(2, True, "bob", "a letter", 9)
+
+
+def test_trainings_by_their_manifests(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert training_runs(home) == ()
+    counts = {
+        "examples": 40,
+        "steps": 10,
+        "validation_loss_before": 4.5,
+        "validation_loss_after": 2.9,
+    }
+    made(home.datasets / "plain", "dataset", {}, {"training": 12})
+    made(home.datasets / "demo", "dataset", {}, {"training": 99})
+    made(home.checkpoints / "half", "adapter", {}, counts)
+    adapter = made(home.checkpoints / "demo", "adapter", {}, counts)
+    made(home.finetuned / "demo" / "gguf-0old", "gguf", {}, {}, "demo-q4_k_m.gguf")
+    merged = made(home.finetuned / "demo" / "merged", "merged", {"adapter_sha256": adapter}, {})
+    newest = home.finetuned / "demo" / f"gguf-{merged[:12]}"
+    made(newest, "gguf", {}, {}, "demo-q4_k_m.gguf")
+    runs = training_runs(home)
+    assert sorted((run.name, run.stage, run.steps) for run in runs if run.steps) == [
+        ("demo", "export", 10),
+        ("half", "sft", 10),
+    ]
+    assert {run.name for run in runs if run.stage == "examples"} == {"plain"}
+    whole = next(run for run in runs if run.stage == "export" and run.steps)
+    assert (whole.examples, whole.loss_before, whole.loss_after) == (40, 4.5, 2.9)
+    assert whole.gguf == newest / "demo-q4_k_m.gguf"
+    assert len(runs) == 4
+    assert [run.made_at_ms for run in runs] == sorted(
+        (run.made_at_ms for run in runs), reverse=True
+    )
+
+
+def made(
+    folder: Path, kind: str, config: dict[str, Any], counts: dict[str, Any], file: str = "x.bin"
+) -> str:
+    """An artefact; its content's hash."""
+    with manifest.making(folder) as work:
+        (work / file).write_text(str(folder))
+        manifest.write_manifest(work, kind, config, counts)
+    return manifest.content_hash(folder)
 
 
 def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
