@@ -21,7 +21,8 @@ from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
 from model.embedder import Embedder, EmbedderError, find_embedder
 from model.inference import Engine
-from model.remote_engine import BadServerError, ModelServer, RemoteEngine
+from model.model_server import BadServerError, ModelServer
+from model.remote_engine import RemoteEngine
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import read_manifest

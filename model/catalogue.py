@@ -191,17 +191,19 @@ def fit(
     missing = model.size_bytes if missing_bytes is None else missing_bytes
     if missing and missing + RESERVE_BYTES > computer.disk_free_bytes:
         return DOES_NOT_FIT, (
-            f"The disk has {size_in_words(computer.disk_free_bytes)} free; the download needs "
-            f"{size_in_words(missing + RESERVE_BYTES)}."
+            f"The disk has {in_words(computer.disk_free_bytes)} free; the download needs "
+            f"{in_words(missing + RESERVE_BYTES)}."
         )
     need = model.memory_bytes(context_tokens)
     share = need / max(computer.memory_bytes, 1)
     if share <= FITS_SHARE:
         return FITS, ""
-    why = f"It needs {size_in_words(need)} of this computer's {size_in_words(computer.memory_bytes)} of memory."
+    why = (
+        f"It needs {in_words(need)} of this computer's {in_words(computer.memory_bytes)} of memory."
+    )
     return (TIGHT if share <= TIGHT_SHARE else DOES_NOT_FIT), why
 
 
-def size_in_words(size_bytes: int) -> str:
+def in_words(size_bytes: int) -> str:
     """ "2.5 GB", "312 MB": decimal, as disks and the hub count."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"

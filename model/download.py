@@ -18,7 +18,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from model.catalogue import RESERVE_BYTES, free_bytes, size_in_words
+from model.catalogue import RESERVE_BYTES, free_bytes, in_words
 from model.hub import Source
 from model.web import (
     SHORT_WAITS_S,
@@ -155,7 +155,7 @@ class Download:
     def _what_is_kept(self) -> str:
         if not self._done:
             return "Check the network, then start again."
-        return f"{size_in_words(self._done)} have come and are kept; start again to go on."
+        return f"{in_words(self._done)} have come and are kept; start again to go on."
 
     # -- one connection -------------------------------------------------------------------------
 
@@ -225,10 +225,11 @@ class Download:
     def _refuse_if_full(self) -> None:
         missing = self._total - self._done
         free = self._free(self._part.parent)
-        if missing + RESERVE_BYTES > free:
+        needed = missing + RESERVE_BYTES
+        if needed > free:
             raise NoSpaceError(
-                f"The disk has {size_in_words(free)} free; {size_in_words(missing + RESERVE_BYTES)} are needed "
-                f"for {self._part.parent}. Make room, then start again."
+                f"The disk has {in_words(free)} free; {in_words(needed)} are needed for "
+                f"{self._part.parent}. Make room, then start again."
             )
 
     def _piece(self, response: Any) -> bytes:
@@ -248,7 +249,7 @@ class Download:
             if error.errno != errno.ENOSPC:
                 raise
             raise NoSpaceError(
-                f"The disk is full; {size_in_words(self._done)} have come. Make room, then start again."
+                f"The disk is full; {in_words(self._done)} have come. Make room, then start again."
             ) from None
         self._digest.update(piece)
         self._done += len(piece)

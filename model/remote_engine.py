@@ -2,85 +2,33 @@
 
 The same surface as `model.inference.Engine` where the live flow touches it, but for `generate`: a
 server has its own chat template and tokenizer, so it gets the persona and the turns as messages and
-not as tokens. What is said in the channels goes to that address; the key stands in the environment
-(MODEL_API_KEY) and nowhere else, least of all in a sentence or a log.
+not as tokens. What is said in the channels goes to that address.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from model.chat_format import Own, Turn, line
 from model.decoding import EngineError, Generation, Sampling, StoppedBy
-from model.web import shown
-from storage.errors import MynahError
+from model.model_server import COMPLETIONS, TIMEOUT_S, ModelServer
 
-KEY_VARIABLE = "MODEL_API_KEY"
-TIMEOUT_S = 60.0
-"""For a whole reply; a server that is loading its model takes its time."""
 MOST_STOP_TEXTS = 4
 """OpenAI's own limit; the others are looked for here."""
-_MOST_ANSWER_BYTES = 4 << 20
-_COMPLETIONS = "/chat/completions"
 _SILENCE = "..."
 """Where a chat template wants somebody else's words and there are none."""
 _THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class BadServerError(MynahError):
-    """The address is none that can be used."""
-
-
-@dataclass(frozen=True)
-class ModelServer:
-    """Where a model server is. `of` judges what somebody wrote."""
-
-    url: str
-    """Its base, such as http://127.0.0.1:8080/v1, without a slash at the end."""
-    model: str = ""
-    """What the server calls the model; "": the first that it lists."""
-    key: str = field(default="", repr=False)
-
-    @classmethod
-    def of(cls, url: str, model: str, environment: Mapping[str, str]) -> ModelServer:
-        """Raises BadServerError. A bare host gets /v1, and /chat/completions is taken off."""
-        text = url.strip().rstrip("/").removesuffix(_COMPLETIONS)
-        try:
-            parts = urlsplit(text)
-            is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_good = False
-        if not is_good:
-            raise BadServerError(
-                "The model server's address (the setting model_url) has to begin with http:// or "
-                "https:// and name a host."
-            )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise BadServerError(
-                "The model server's address (the setting model_url) must hold no password and no "
-                f"key: put the key into the environment variable {KEY_VARIABLE}."
-            )
-        base = text if parts.path.strip("/") else f"{text}/v1"
-        return cls(base, model.strip(), environment.get(KEY_VARIABLE, "").strip())
-
-    @property
-    def label(self) -> str:
-        """For people: the model's name, else host and port."""
-        return self.model or urlsplit(self.url).netloc
 
 
 class EstimatingTokenizer:
@@ -173,8 +121,6 @@ class RemoteEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- the protocol ---------------------------------------------------------------------------
-
     async def _ask(
         self, messages: list[dict[str, str]], sampling: Sampling, stop_texts: Sequence[str]
     ) -> dict[str, Any]:
@@ -192,85 +138,18 @@ class RemoteEngine:
             asked["seed"] = sampling.seed
         if stop_texts:
             asked["stop"] = list(stop_texts)[-MOST_STOP_TEXTS:]
-        return await self._send("POST", _COMPLETIONS, asked)
+        return await self._server.send(COMPLETIONS, asked, timeout_s=self._timeout_s)
 
     async def _first_model(self) -> str:
-        listed = (await self._send("GET", "/models")).get("data")
+        listed = (await self._server.send("/models", timeout_s=self._timeout_s)).get("data")
         first = listed[0] if isinstance(listed, list) and listed else None
         name = first.get("id") if isinstance(first, dict) else None
         if not isinstance(name, str) or not name:
             raise EngineError(
-                f"The model server at {shown(self._server.url)} lists no model. Load one there, or "
+                f"The model server at {self._server.shown} lists no model. Load one there, or "
                 "name it in the setting model_url_name."
             )
         return name
-
-    async def _send(self, method: str, path: str, asked: object = None) -> dict[str, Any]:
-        import aiohttp  # discord.py has it loaded; a script at a prompt need not wait for it
-
-        where = shown(self._server.url)
-        key = self._server.key
-        try:
-            async with (
-                aiohttp.ClientSession(
-                    timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                    headers={"Authorization": f"Bearer {key}"} if key else {},
-                ) as session,
-                session.request(
-                    method, self._server.url + path, json=asked, allow_redirects=False
-                ) as response,
-            ):
-                _refuse(response.status, where)
-                text = await response.content.read(_MOST_ANSWER_BYTES)
-                while not response.content.at_eof() and len(text) < _MOST_ANSWER_BYTES:
-                    text += await response.content.read(_MOST_ANSWER_BYTES - len(text))
-        except asyncio.TimeoutError:  # in Python 3.10 not the built-in one
-            raise EngineError(
-                f"The model server at {where} did not answer within {self._timeout_s:.0f} s."
-            ) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or type(error).__name__
-            raise EngineError(
-                f"The model server at {where} cannot be reached ({said}). Start it, or correct the "
-                "setting model_url."
-            ) from None
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise _no_such_server(where)
-        return answer
-
-
-def _refuse(status: int, where: str) -> None:
-    """Raise EngineError for an answer that is none. What the server says may quote the prompt."""
-    if status == 200:
-        return
-    if status in (401, 403):
-        raise EngineError(
-            f"The model server at {where} wants a key (status {status}): put it into the "
-            f"environment variable {KEY_VARIABLE}, then start the bot again."
-        )
-    if status == 404:
-        raise EngineError(
-            f"The model server at {where} knows no such address or model (status 404): check the "
-            "settings model_url and model_url_name."
-        )
-    if status in (400, 413, 422):
-        raise EngineError(
-            f"The model server at {where} refuses the prompt (status {status}). Its context may be "
-            "smaller than the setting context_tokens."
-        )
-    raise EngineError(
-        f"The model server at {where} answers with status {status}; its log may help."
-    )
-
-
-def _no_such_server(where: str) -> EngineError:
-    return EngineError(
-        f"What is at {where} does not answer as a model server does: check the setting model_url."
-    )
 
 
 def _messages(persona: str, turns: Sequence[Turn]) -> list[dict[str, str]]:

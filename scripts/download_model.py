@@ -63,7 +63,9 @@ class ProgressLine:
         if self._as_json:
             print(json.dumps({"bytes": done, "total": total, "rate": rate}), flush=True)
         if self._is_seen:
-            line = f"{catalogue.size_in_words(done)} of {catalogue.size_in_words(total)}  {rate / 1e6:.1f} MB/s"
+            line = (
+                f"{catalogue.in_words(done)} of {catalogue.in_words(total)}  {rate / 1e6:.1f} MB/s"
+            )
             print(f"\r{line:<60}", end="\n" if is_end else "", file=sys.stderr, flush=True)
 
     def _rate(self, now_s: float, done: int) -> int:
@@ -115,8 +117,8 @@ def show(answer: dict[str, Any]) -> None:
     for one in answer["models"]:
         state = "downloaded" if one["path"] else one["fit"]
         print(
-            f"{one['id']:<24} {catalogue.size_in_words(one['size_bytes']):>7}  memory "
-            f"{catalogue.size_in_words(one['memory_bytes']):>7}  {state:<13} {one['licence']}"
+            f"{one['id']:<24} {catalogue.in_words(one['size_bytes']):>7}  memory "
+            f"{catalogue.in_words(one['memory_bytes']):>7}  {state:<13} {one['licence']}"
         )
 
 

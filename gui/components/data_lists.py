@@ -158,7 +158,8 @@ class MemberList(_List):
     def make(self, body: Any) -> Table:
         self._timer = ""
         self.search = entry(self.actions, "Find a member", width=200)
-        self.search.bind("<KeyRelease>", lambda event: self._typed(), add="+")
+        for event_name in ("<Key>", "<<Paste>>", "<<Cut>>"):
+            self.search.bind(event_name, lambda event: self._typed(), add="+")
         self.search.bind("<Escape>", lambda event: self._clear(), add="+")
         self.search.grid(row=0, column=0, padx=(0, theme.GAP))
         self.exclude = theme.secondary(self.actions, "Exclude", self._toggle, width=110)

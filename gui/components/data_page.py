@@ -53,6 +53,7 @@ class DataPage(Page):
         """In the row of the title."""
         row = ctk.CTkFrame(self, fg_color="transparent")
         row.grid(row=0, column=0, sticky="e", padx=theme.PAD, pady=(theme.PAD, theme.GAP))
+        row.lower(self.body)  # Tab comes here first
         self.import_files = theme.secondary(row, "Import files...", self._import_files, width=110)
         self.import_folder = theme.secondary(
             row, "Import a folder...", self._import_folder, width=130

@@ -52,7 +52,8 @@ class SourceCard(ctk.CTkFrame):
         theme.label(self._asking, "Your ground").grid(row=1, column=0, sticky="w", pady=theme.GAP)
         self.field = entry(self._asking, 'Such as "open data, CC-BY-4.0"')
         self.field.grid(row=1, column=1, sticky="ew", padx=(theme.GAP, 0), pady=theme.GAP)
-        self.field.bind("<KeyRelease>", lambda event: typed(), add="+")
+        for event_name in ("<Key>", "<<Paste>>", "<<Cut>>"):  # they come before the field changes
+            self.field.bind(event_name, lambda event: self.after_idle(typed), add="+")
 
     @property
     def ground(self) -> str:

@@ -64,6 +64,7 @@ class TrainingPage(Page):
         """In the row of the title."""
         row = ctk.CTkFrame(self, fg_color="transparent")
         row.grid(row=0, column=0, sticky="e", padx=theme.PAD, pady=(theme.PAD, theme.GAP))
+        row.lower(self.body)  # Tab comes here first
         self.cancel = reachable(theme.secondary(row, "Cancel", self.run.cancel, width=80))
         self.train = reachable(theme.primary(row, "Train the demo model", self._train, width=170))
         self.train.grid(row=0, column=1)
@@ -165,6 +166,8 @@ class TrainingPage(Page):
             self.packages_card.grid_forget()
 
     def _show_buttons(self) -> None:
+        if not self.is_alive:
+            return
         run = self.run
         if run.is_busy:
             self.cancel.grid(row=0, column=0, padx=(0, theme.GAP))

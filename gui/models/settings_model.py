@@ -54,6 +54,8 @@ GROUPS: tuple[Group, ...] = (
         "Model",
         {
             "model_path": "Model file",
+            "model_url": "Model server",
+            "model_url_name": "Its model's name",
             "context_tokens": "Conversation in view",
             "threads": "Processor threads",
         },

@@ -12,12 +12,8 @@ import pytest
 
 from model.chat_format import Note, Own, Said, Turn
 from model.inference import EngineError, Generation, Sampling, StoppedBy
-from model.remote_engine import (
-    BadServerError,
-    EstimatingTokenizer,
-    ModelServer,
-    RemoteEngine,
-)
+from model.model_server import BadServerError, ModelServer
+from model.remote_engine import EstimatingTokenizer, RemoteEngine
 from tests.model.model_server_stand_in import ModelServerStandIn
 
 KEY = "sk-planted-key"
