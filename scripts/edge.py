@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import io
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from storage.errors import MynahError
@@ -25,6 +27,27 @@ def stop_when_terminated() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Raised again, so that asyncio's own way of taking Ctrl-C is the one that is gone.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    sys.unraisablehook = _once_more
+
+
+def _once_more(lost: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C that comes while something is being collected (SQLAlchemy does much then) is lost: it
+    is raised again in a moment, when that is over."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        timer = threading.Timer(0.02, _interrupt)
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    """Ctrl-C for the main thread, also where that waits in the system."""
+    main_thread = threading.main_thread().ident
+    if sys.platform != "win32" and main_thread is not None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def ending_in_a_sentence(

@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.gui.display import virtual_display
 
 # A shell that starts the tests in the background leaves SIGINT ignored, for us and all children:
 # what tests Ctrl-C would then wait for ever.
@@ -49,5 +48,7 @@ def pytest_make_collect_report(
 @pytest.fixture(scope="session")
 def xvfb() -> Iterator[str]:
     """A display in memory; DISPLAY names it. One for all tests of a session."""
+    from tests.gui.display import virtual_display  # this file alone is used by tests of tests
+
     with virtual_display() as display:
         yield display

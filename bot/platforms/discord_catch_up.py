@@ -53,6 +53,8 @@ class _Channel:
     waiting: list[Happening] = field(default_factory=list)
     again: bool = False
     """Whether the pages that were read may lack something: then there is one more round."""
+    first: int | None = None
+    """The smallest id of a message that came while it was held."""
     task: asyncio.Task[None] | None = None
 
 
@@ -86,6 +88,8 @@ class CatchUp:
                 self._tell_once(happening)
                 return
             channel = self._held[channel_id] = _Channel()
+        if isinstance(happening, IncomingMessage):
+            channel.first = min(channel.first or happening.message_id, happening.message_id)
         channel.waiting.append(happening)
         if len(channel.waiting) > HELD_AT_MOST:
             self._make_room(channel)
@@ -142,6 +146,10 @@ class CatchUp:
             channel.again = False
             came_before = len(channel.waiting)
             page = await self._patiently(channel_id, partial(self._read_page, channel_id, after))
+            if after is None and page and channel.first and channel.first < page[0].message_id:
+                # It took so long that the newest are newer than what waits: on from there.
+                after = channel.first - 1
+                continue
             told = {message.message_id for message in page if self._tell_once(message)}
             count += len(told)
             _drop_counted(channel.waiting, came_before, told)

@@ -183,11 +183,8 @@ class DataPage(Page):
         for button in self._sources:
             button.configure(state="disabled" if run.is_busy else "normal")
         paused, going = run.state == "paused", run.state == "running"
-        if going or paused:
-            self.pause.grid()
-            self.pause.configure(text="Go on" if paused else "Pause")
-        else:
-            self.pause.grid_remove()
+        self.pause.configure(text="Go on" if paused else "Pause")
+        self.card.offer(self.pause, going or paused)
         self.cancel.configure(
             text="Cancel" if run.is_busy or paused else "Close",
             state="normal" if run.state not in ("pausing", "cancelling") else "disabled",

@@ -141,6 +141,8 @@ class HomePage(Page):
 
     def _model_name(self) -> str:
         """What would answer, while no bot runs that says it itself."""
+        if server := self.app.settings.text("model_url").strip():
+            return server
         path = self.app.settings.text("model_path").strip()
         if path:
             return path.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf")

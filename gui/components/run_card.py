@@ -38,8 +38,17 @@ class RunCard(ctk.CTkFrame):
         """One more at the right."""
         made = reachable(theme.secondary(self, text, command, **{"width": 80, **rest}))
         self._buttons.append(made)
-        made.grid(row=0, column=len(self._buttons), padx=(0, theme.PAD if not rest else theme.GAP))
+        self.offer(made, True)
         return made
+
+    def offer(self, button: Any, is_offered: bool) -> None:
+        """Whether one of the buttons is there now."""
+        if is_offered:
+            column = self._buttons.index(button) + 1
+            button.grid(row=0, column=column, padx=(0, theme.PAD), pady=theme.GAP)
+        else:
+            # Not grid_remove: CustomTkinter brings that back when the scaling changes.
+            button.grid_forget()
 
     def show(self, words: str, share: float | None = None, *, tone: Any = theme.LINE) -> None:
         """Say this, "" takes the card away; `share` (0 to 1) is the bar, None leaves it out."""

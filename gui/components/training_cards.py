@@ -85,18 +85,21 @@ class PackagesCard(ctk.CTkFrame):
         super().__init__(**{**_card(parent), "border_color": theme.WARN})
         self.grid_columnconfigure(0, weight=1)
         self._words = theme.label(self, training_packages.NEED, wraplength=WRAP_PX - 150)
-        self._words.grid(row=0, column=0, sticky="w", padx=theme.PAD, pady=(theme.GAP, 0))
+        self._words.grid(row=0, column=0, sticky="w", padx=theme.PAD, pady=theme.GAP)
         self._said = theme.muted(self, "", wraplength=WRAP_PX - 150)
-        self._said.grid(row=1, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
         self.install = reachable(theme.secondary(self, "Install them", install, width=120))
         self.leave = reachable(theme.secondary(self, "Stop", leave, width=120))
-        for button in (self.install, self.leave):
-            button.grid(row=0, column=1, rowspan=2, padx=theme.PAD, pady=theme.GAP)
 
     def show(self, is_busy: bool, said: str) -> None:
-        (self.leave if is_busy else self.install).grid()
-        (self.install if is_busy else self.leave).grid_remove()
+        shown, hidden = (self.leave, self.install) if is_busy else (self.install, self.leave)
+        # Not grid_remove: CustomTkinter brings what that took away back when the scaling changes.
+        hidden.grid_forget()
+        shown.grid(row=0, column=1, rowspan=2, padx=theme.PAD, pady=theme.GAP)
         self._said.configure(text=said)
+        if said:
+            self._said.grid(row=1, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
+        else:
+            self._said.grid_forget()
 
 
 class ProgressCard(ctk.CTkFrame):

@@ -166,7 +166,7 @@ def import_words(figures: Mapping[str, Any]) -> str:
     parts = [f"{done} of {total}", many(figures["messages"], "message")]
     parts.append(f"{figures['per_s']:,.0f} a second")
     left_s = figures.get("left_s")
-    return " · ".join([*parts, *([left_words(left_s)] if left_s else [])])
+    return " · ".join([*parts, *([left_words(left_s)] if left_s and left_s >= 1 else [])])
 
 
 def fetch_words(figures: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ SCRIPT = "install.py"
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "gguf")
 NEED = (
     "Training needs packages that the bot does without, about 2 GB: PyTorch, TRL and others. They "
-    "are installed once, beside Mynah's own, and can be left off and gone on with."
+    "are installed once, beside Mynah's own. What is installed stays if you stop it."
 )
 
 

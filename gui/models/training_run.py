@@ -198,7 +198,7 @@ def stage_words(stage: str, progress: Mapping[str, Any]) -> str:
     parts = [f"Fine-tuning: step {step:,} of {steps:,}"]
     if progress.get("loss") is not None:
         parts.append(f"loss {progress['loss']:.3f}")
-    if progress.get("left_s"):
+    if (progress.get("left_s") or 0) >= 1:
         parts.append(left_words(progress["left_s"]))
     return " · ".join(parts)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import customtkinter as ctk
 import pytest
 
 from data.consent import RULE_21
@@ -337,6 +338,21 @@ def test_missing_packages_are_installed(
         pump(shown, lambda: not one_of(shown.app, PackagesRun).is_busy, LONG_S)
         pump(shown, lambda: not page.packages_card.winfo_ismapped(), LONG_S)
         assert arguments_of(home.root, "install")[0] == "--train"
+
+
+def test_what_was_taken_away_stays_away_in_another_size(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CustomTkinter lays everything out again where the scaling changes."""
+    monkeypatch.setattr(training_packages, "missing", lambda: ("torch",))
+    with training(house) as shown:
+        page = shown.main.page
+        for scaling in (1.5, 1.0):
+            ctk.set_widget_scaling(scaling)
+            rest(shown, 0.2)
+            assert not page.packages_card.leave.winfo_ismapped()
+            assert not page.cancel.winfo_ismapped()
+            assert page.packages_card.install.winfo_ismapped()
 
 
 def test_all_of_it_is_reached_by_tab(xvfb: str, house: House, home: Home) -> None:

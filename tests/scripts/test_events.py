@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from model.trainer import Progress
-from scripts import events
 from scripts.events import Events
 from storage.paths import PROGRAM_DIR
 
@@ -22,7 +21,7 @@ def test_progress_is_throttled_but_not_its_last(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(events.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("scripts.events.time.monotonic", lambda: now[0])
     tell = Events(True)
     tell.begin("sft")
     for step in range(1, 101):

@@ -47,7 +47,7 @@ def test_a_missing_or_empty_file_answers_nothing(tmp_path: Path) -> None:
         assert summary(path, 0, 1000) == Summary()
         assert series(path, 0, 1000, 500) == (Bucket(0), Bucket(500))
         assert last_reply(path) is None
-        assert channels(path) == members(path, 10) == ()
+        assert (channels(path), members(path, 10)) == ((), ())
         assert learnable(path) == Learnable()
     assert [p.name for p in tmp_path.iterdir()] == ["empty.db"]
     assert (tmp_path / "empty.db").stat().st_size == 0

@@ -164,6 +164,23 @@ async def test_too_much_to_hold_is_read_back_instead(monkeypatch: pytest.MonkeyP
     assert isinstance(history.told[-1], Deleted)
 
 
+@pytest.mark.parametrize("held_at_most", [5000, 40])
+async def test_a_new_channel_that_is_slow_to_be_read(
+    held_at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More is said before its first page comes than that page holds."""
+    monkeypatch.setattr(discord_catch_up, "HELD_AT_MOST", held_at_most)
+    history = History(seconds(*range(10)))
+    late = seconds(*range(10, 10 + 3 * FIRST_MESSAGES))
+    history.errors = [ConnectionError()]
+    history.catch_up.start([CHANNEL])
+    for one in late:
+        history.ids.append(one)
+        history.catch_up.take(CHANNEL, message(one))
+    await history.settled()
+    assert history.told_ids == late
+
+
 async def test_channels_that_are_not_read_back_are_let_go() -> None:
     history = History()
     history.catch_up.hold_all()
@@ -189,9 +206,12 @@ async def test_any_order_of_events(seed: int) -> None:
     """Messages come while sessions break at random: each once, and in the order of its channel."""
     chance = random.Random(seed)
     history = History()
-    history.stored = 0
+    history.stored = chance.choice([0, None])
     listening = True
     said: list[int] = []
+    history.errors = [ConnectionError()] * chance.randrange(6)
+    history.catch_up.hold_all()
+    history.catch_up.start([CHANNEL])
 
     async def slow() -> None:
         for _ in range(chance.randrange(4)):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,8 +108,8 @@ def test_each_session_starts_afresh_but_remembers_the_history(
 
 
 def test_a_failing_side_says_so_and_the_other_still_answers(sides: list[Side]) -> None:
-    pipeline = sides[0].pipeline
-    pipeline.engine = FailingEngine(pipeline.engine)  # type: ignore[assignment]
+    pipeline: Any = sides[0].pipeline
+    pipeline.engine = FailingEngine(pipeline.engine)
     shown = talk(sides, "hello over there\n")
     assert "[base]  (failed: the model is out of words)" in shown
     assert "[tuned] " in shown
