@@ -34,6 +34,7 @@ from bot.logs import Logs, open_logs
 from bot.platforms.discord_addresses import use_addresses
 from bot.protocol import ExitCode, remove_endpoint
 from bot.secret import find_token
+from storage.connections import LIVE_CACHE_KIB
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home, find_home
@@ -99,7 +100,9 @@ class _Process:
     def _one_life(self) -> End:
         home = self._home
         with ExitStack() as stack:
-            database = stack.enter_context(Database.open(home.database, backups=home.backups))
+            database = stack.enter_context(
+                Database.open(home.database, backups=home.backups, cache_kib=LIVE_CACHE_KIB)
+            )
             config = read_config(home, database)
             logs = open_logs(home.logs, config.settings.text("log_level"))
             stack.callback(logs.close)

@@ -28,9 +28,12 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
 )
-_WRITER_CACHE = "PRAGMA cache_size=-16000"
-"""16 MB; the default of 2 MB makes bulk imports a third slower. Readers, of which there are
-several, keep the default: a bot that lives for months must stay small."""
+IMPORT_CACHE_KIB = 16_000
+"""The writer's page cache: with SQLite's default of 2,000 bulk imports are a third slower. Readers,
+of which there are several, keep the default."""
+
+LIVE_CACHE_KIB = 2_000
+"""For a process that lives for months and must stay small."""
 
 _CANNOT_WRITE = ("disk is full", "disk i/o error", "readonly", "unable to open")
 
@@ -47,7 +50,13 @@ class DatabaseUnwritableError(DatabaseError):
     """The file cannot be read or written for now: a full disk, no rights, a failing drive."""
 
 
-def make_engine(path: Path, *, writes: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
+def make_engine(
+    path: Path,
+    *,
+    writes: bool,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    cache_kib: int = IMPORT_CACHE_KIB,
+) -> Engine:
     """An engine whose connections all carry the pragmas.
 
     A writing engine has one connection and takes the write lock as a transaction begins, so that a
@@ -61,6 +70,8 @@ def make_engine(path: Path, *, writes: bool, busy_timeout_ms: int = BUSY_TIMEOUT
         connect_args={"timeout": busy_timeout_ms / 1000, "check_same_thread": False},
     )
 
+    cache = f"PRAGMA cache_size=-{cache_kib}"
+
     # SQLAlchemy's documented recipe: sqlite3 must not begin or commit by itself (around DDL it
     # would), so its own control is switched off and BEGIN is ours.
     @event.listens_for(engine, "connect")
@@ -68,7 +79,7 @@ def make_engine(path: Path, *, writes: bool, busy_timeout_ms: int = BUSY_TIMEOUT
         dbapi.isolation_level = None
         if writes:
             _switch_to_wal(dbapi, busy_timeout_ms)
-        for pragma in (*_PRAGMAS, _WRITER_CACHE if writes else "PRAGMA query_only=ON"):
+        for pragma in (*_PRAGMAS, cache if writes else "PRAGMA query_only=ON"):
             dbapi.execute(pragma)
 
     @event.listens_for(engine, "begin")
@@ -84,9 +95,9 @@ class Connections:
     Any thread may call.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, cache_kib: int = IMPORT_CACHE_KIB) -> None:
         self.path = path
-        self._writer = make_engine(path, writes=True)
+        self._writer = make_engine(path, writes=True, cache_kib=cache_kib)
         self._reader = make_engine(path, writes=False)
         self._write_lock = threading.RLock()
         self._is_writing = False

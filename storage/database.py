@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from storage.community_store import CommunityStore
-from storage.connections import DatabaseBusyError, DatabaseError
+from storage.connections import IMPORT_CACHE_KIB, DatabaseBusyError, DatabaseError
 from storage.context_store import ContextLine, ContextStore
 from storage.live_store import LiveStore
 from storage.message_store import MessageStore
@@ -32,15 +32,17 @@ class Database(MessageStore, CommunityStore, LiveStore, VerdictStore, ContextSto
     """One open database file. Make it with `open`, end it with `close` or a with block."""
 
     @classmethod
-    def open(cls, path: Path, *, backups: Path | None = None) -> Database:
-        """Open the file, made or migrated as needed.
+    def open(
+        cls, path: Path, *, backups: Path | None = None, cache_kib: int = IMPORT_CACHE_KIB
+    ) -> Database:
+        """Open the file, made or migrated as needed; `cache_kib` is the writer's page cache.
 
         A backup from before a migration is kept in `backups` (default: a folder beside the file).
 
         Raises DatabaseError for a file that is damaged, foreign, or of a newer Mynah.
         """
         migrate(path, backups or path.parent / "backups")
-        return cls(path)
+        return cls(path, cache_kib=cache_kib)
 
     def scrub(self) -> None:
         """Make deleted words vanish from the file: merge the full-text index, then empty the WAL.
