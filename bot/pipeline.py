@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.compose import compose
@@ -22,6 +21,7 @@ from bot.decide import Facts, decide, forbids, may_read
 from bot.deliver import deliver
 from bot.generate import Writer, generate
 from bot.guard import guard
+from bot.judged import Judged, Stopwatch, with_draft
 from bot.learn import learn
 from bot.messages import (
     Allowed,
@@ -35,7 +35,6 @@ from bot.messages import (
     ReplyReason,
     SentReply,
     Silent,
-    SilentReason,
     Trace,
 )
 from bot.patience import patiently
@@ -161,7 +160,7 @@ class Pipeline:
     async def _one_after_another(self, known: Sequence[Known]) -> list[Ended]:
         """Silent messages wait to be written down together, until one is answered or the end."""
         ended: list[Ended] = []
-        silent: list[_Judged] = []
+        silent: list[Judged] = []
         for one in known:
             judged = await self._judge(one)
             silent.append(judged)
@@ -177,14 +176,14 @@ class Pipeline:
         self.traces.extend(trace for trace, _ in ended)
         return ended
 
-    async def _judge(self, known: Known) -> _Judged:
-        message, watch = known.message, _Stopwatch(known.arrived_s)
+    async def _judge(self, known: Known) -> Judged:
+        message, watch = known.message, Stopwatch(known.arrived_s)
         watch.lap("stored")
         facts = await self._facts(known)
         verdict = decide(message, facts, self._chance.random())
         watch.lap("decided")
         trace = Trace(message.message_id, message.channel_id, verdict, timings_s=watch.laps)
-        return _Judged(message, facts, trace, watch)
+        return Judged(message, facts, trace, watch)
 
     async def _facts(self, known: Known) -> Facts:
         message, recent = known.message, self.recent
@@ -219,7 +218,7 @@ class Pipeline:
             is_quiet=await recent.is_quiet(channel_id),
         )
 
-    async def _write_down(self, judged: Sequence[_Judged]) -> None:
+    async def _write_down(self, judged: Sequence[Judged]) -> None:
         """Append what was said to the channel's transcript, once, where it may be read at all; and
         keep the verdicts."""
         if not judged:
@@ -245,7 +244,7 @@ class Pipeline:
             self.recent.note_judged(channel_id, one.message.message_id)
             one.watch.lap("read along")
 
-    async def _answer(self, judged: _Judged) -> Ended:
+    async def _answer(self, judged: Judged) -> Ended:
         """Reply to a message; whatever goes wrong stands in its trace, its row and the log."""
         message, trace = judged.message, judged.trace
         error: Exception | None = None
@@ -269,7 +268,7 @@ class Pipeline:
         await self._keep_one(judged, row)
         return trace, error
 
-    async def _reply(self, judged: _Judged) -> Trace:
+    async def _reply(self, judged: Judged) -> Trace:
         message, watch, engine = judged.message, judged.watch, self.engine
         memories = await self._remember(message)
         watch.lap("recalled")
@@ -287,12 +286,12 @@ class Pipeline:
             watch.lap("generated")
             checked = await asyncio.to_thread(self._guard, draft, message, prompt)
             watch.lap("guarded")
-            trace = replace(_with_draft(trace, draft, checked), timings_s=watch.laps)
+            trace = replace(with_draft(trace, draft, checked), timings_s=watch.laps)
             if isinstance(checked, Allowed):
                 return await self._send(judged, checked, trace)
         return trace
 
-    async def _send(self, judged: _Judged, allowed: Allowed, trace: Trace) -> Trace:
+    async def _send(self, judged: Judged, allowed: Allowed, trace: Trace) -> Trace:
         """Deliver, at most once: that it is about to be sent is on the disk before it is."""
         message, watch = judged.message, judged.watch
         forbidden = forbids(message, await self._as_of_now(message, judged.facts))
@@ -326,7 +325,7 @@ class Pipeline:
         await self.transcripts.append(own.channel_id, [line])
         await self._keep([replace(row, outcome=SENT, reply_id=own.message_id)])
 
-    async def _keep_one(self, judged: _Judged, row: VerdictRow) -> None:
+    async def _keep_one(self, judged: Judged, row: VerdictRow) -> None:
         if not judged.message.is_playground:
             await self._keep([row])
 
@@ -413,48 +412,3 @@ class Pipeline:
         chosen = self.settings.whole("seed")
         first = chosen if chosen >= 0 else self._chance.randrange(2**31)
         return [(first + attempt) % 2**31 for attempt in range(ATTEMPTS)]
-
-
-def _with_draft(trace: Trace, draft: Draft, checked: GuardVerdict) -> Trace:
-    return replace(
-        trace,
-        attempts=trace.attempts + 1,
-        evaluated_tokens=trace.evaluated_tokens + draft.evaluated_tokens,
-        reply_tokens=trace.reply_tokens + draft.reply_tokens,
-        guard=checked,
-    )
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A message and its verdict, on its way through the stages."""
-
-    message: IncomingMessage
-    facts: Facts
-    trace: Trace
-    watch: _Stopwatch
-
-    @property
-    def is_own(self) -> bool:
-        return self.trace.verdict == Silent(SilentReason.OWN)
-
-    @property
-    def attempts(self) -> int:
-        return self.facts.times_begun + 1
-
-
-class _Stopwatch:
-    """Seconds between laps, the first from `began_s` on; a stage that runs twice gets their sum."""
-
-    def __init__(self, began_s: float) -> None:
-        self._last_s = began_s
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now_s = time.perf_counter()
-        self._laps[stage] = self._laps.get(stage, 0.0) + now_s - self._last_s
-        self._last_s = now_s
-
-    @property
-    def laps(self) -> tuple[tuple[str, float], ...]:
-        return tuple(self._laps.items())
