@@ -11,20 +11,20 @@ import sys
 import threading
 import tkinter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
-
-import customtkinter as ctk
 
 from gui import appearance, preferences, theme
 from gui.app_model import AppModel
-from gui.components.main_window import SMALLEST, MainWindow
+from gui.components.main_window import MainWindow
 from gui.components.system_tray import SystemTray
 from gui.leaving import Leaving
 from gui.models.wizard_model import needs_setup
 from gui.no_window import refused_display
+from gui.opening import open_folder
 from gui.own_bot import OwnBot
 from gui.pages import HOME, SETUP
-from gui.presence import Presence
+from gui.presence import Presence, Root
 from gui.second_start import Door
 from gui.snapshot import Snapshot
 from gui.supervision import Policy
@@ -34,7 +34,7 @@ from gui.ui_thread import UiThread
 from storage import readonly
 from storage.errors import MynahError
 from storage.paths import Home
-from storage.settings import load
+from storage.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class Window:
         try:
             self._build(home, is_minimised)
         except BaseException:
+            self._forget_root()
             self.supervisor.close()
             raise
 
@@ -89,12 +90,11 @@ class Window:
         appearance.prepare()
         appearance.apply(chosen)
         try:
-            self.root = ctk.CTk(fg_color=theme.GROUND, className="Mynah")
+            self.root = Root(fg_color=theme.GROUND, className="Mynah")
         except tkinter.TclError as error:
             raise NoDisplayError(refused_display(error)) from error
         _interpreters.append(self.root.tk)
         self.root.title("Mynah")
-        self.root.minsize(*SMALLEST)
         self.root.report_callback_exception = self._report
         self.ui = UiThread(self.root)
         self._can_hear = True
@@ -109,8 +109,7 @@ class Window:
         self.changes = Changes()
         self.tray = SystemTray(self.root, self.ui, self._acts(), self.presence.note_tray)
         self.door = Door(home, lambda: self.ui.enqueue(self.presence.show))
-        settings, _ = load(readonly.read_config(home.database))
-        self.main.open_page(SETUP if needs_setup(home, settings) else HOME)
+        self._open_first_page()
         self.root.protocol("WM_DELETE_WINDOW", self.presence.close)
         self.root.bind("<Control-q>", lambda event: self.exit())
         if sys.platform == "darwin":
@@ -123,6 +122,37 @@ class Window:
             self.root.withdraw()
             self.presence.is_shown = False
         self.ui.after(AFTER_PAINT_MS, self._begin)
+
+    def _open_first_page(self) -> None:
+        """Setup in a new home; Home else, also where the database is damaged, which is said."""
+        try:
+            settings: Settings = load(readonly.read_config(self.home.database))[0]
+        except (MynahError, OSError) as error:
+            self.main.open_page(HOME)
+            self.main.show_error(
+                "What Mynah stored cannot be read, so the settings shown are the defaults.",
+                str(error),
+                "Open the backups folder",
+                lambda: open_folder(self.home.backups, self._not_opened),
+            )
+            return
+        self.main.open_page(SETUP if needs_setup(self.home, settings) else HOME)
+
+    def _not_opened(self, sentence: str) -> None:
+        self.ui.enqueue(self.main.show_error, "It could not be opened.", sentence)
+
+    def _forget_root(self) -> None:
+        """No dead window stays where the rest of it could not be made."""
+        if not hasattr(self, "root"):
+            return
+        self._can_hear = False
+        with suppress(tkinter.TclError):
+            self.root.withdraw()
+            if hasattr(self, "ui"):
+                self.ui.close()
+            for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+                self.root.tk.call("after", "cancel", timer)
+            self.root.destroy()
 
     def _begin(self) -> None:
         """What the first paint does not wait for."""
@@ -143,7 +173,11 @@ class Window:
         self.root.mainloop()
 
     def exit(self) -> None:
-        """Stop the bot where a window of ours started it, then end."""
+        """Stop the bot where a window of ours started it, then end. A page with something to be
+        saved asks first, in a window that can be seen."""
+        if self.main.page is not None and not self.main.page.may_leave(self.exit):
+            self.presence.show()
+            return
         if self.leaving.begin():
             self.presence.remember()
             self.main.notify("Mynah stops the bot and then ends.")

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from gui import script_run
 from gui.script_run import ScriptRun
-from gui.snapshot import Snapshot
+from gui.snapshot import ON_DISCORD, Snapshot
 from gui.supervision import State
 from gui.supervisor import Supervisor
 from gui.ui_thread import UiThread
@@ -48,6 +48,9 @@ class AppModel:
         self.stats: dict[str, Any] = {}
         """The running bot's last answer to `stats`; {} where none runs."""
         self.settings = Settings()
+        self.wanted_step = ""
+        """The step at which Setup is to open next, by its heading in the strip ("Model"); Setup
+        takes it. "": where it was left."""
         self._watchers: dict[str, list[Callable[[Any], object]]] = {}
         self._end_polling = ui.every(STATS_EVERY_MS, self.refresh_stats)
         self.refresh_settings()
@@ -71,6 +74,8 @@ class AppModel:
         self.tell("snapshot", snapshot)
         if snapshot.phase != before.phase or snapshot.state != before.state:
             self.refresh_stats()
+        if snapshot.phase == ON_DISCORD != before.phase:
+            self.refresh_settings()  # the bot may have taken some from .env
 
     def note_event(self, name: str, data: dict[str, Any]) -> None:
         """The bot told something over its control channel."""

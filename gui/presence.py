@@ -11,11 +11,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import customtkinter as ctk
+
 from gui import preferences
+from gui.components.main_window import SMALLEST
 from gui.ui_thread import UiThread
 from storage.paths import Home
 
 FIRST_GEOMETRY = "1000x680"
+BARS_PX = 80
+"""What a title bar and the desktop's own bar take of the screen's height, about."""
 IN_TRAY = (
     "Mynah is still here: closing the window leaves it in the tray, beside the clock. Click the "
     "icon to see the window again; Exit in its menu ends Mynah and the bot."
@@ -24,6 +29,41 @@ NO_TRAY = (
     "This desktop has no tray, so closing minimised Mynah.\nDo you want to end Mynah and its bot?"
 )
 _GEOMETRY = re.compile(r"(\d+)x(\d+)\+(-?\d+)\+(-?\d+)")
+
+
+class Root(ctk.CTk):
+    """The root window, never larger than its screen: CustomTkinter multiplies each size by the
+    scaling, and keeps the size that it had when the scaling changes."""
+
+    def fit(self, geometry: str) -> None:
+        """Take the smallest size for this screen and scaling, and a stored size and place."""
+        self.minsize(*smallest(*self._screen(), self._get_window_scaling()))
+        self.geometry(fitting(geometry, *self._screen(), self._get_window_scaling()))
+
+    _current_width: int
+    _current_height: int
+
+    def _set_scaling(self, new_widget_scaling: float, new_window_scaling: float) -> None:
+        """CustomTkinter calls this when the scaling changed, and grows the window by it."""
+        width, height = room(*self._screen(), new_window_scaling)
+        least = self._min_width, self._min_height = smallest(*self._screen(), new_window_scaling)
+        self._current_width = max(least[0], min(self._current_width, width))
+        self._current_height = max(least[1], min(self._current_height, height))
+        super()._set_scaling(new_widget_scaling, new_window_scaling)
+        if self.winfo_viewable():
+            self._move_onto_screen(new_window_scaling)
+
+    def _move_onto_screen(self, scaling: float) -> None:
+        screen_width, screen_height = self._screen()
+        most_x = screen_width - round(self._current_width * scaling)
+        most_y = screen_height - BARS_PX - round(self._current_height * scaling)
+        before = self.winfo_x(), self.winfo_y()
+        after = max(0, min(before[0], most_x)), max(0, min(before[1], most_y))
+        if after != before:
+            self.geometry(f"+{after[0]}+{after[1]}")
+
+    def _screen(self) -> tuple[int, int]:
+        return self.winfo_screenwidth(), self.winfo_screenheight()
 
 
 class Presence:
@@ -50,8 +90,7 @@ class Presence:
         """As the user last wanted it."""
         self.on_change: Callable[[], object] = lambda: None
         """Called when it was shown or hidden."""
-        chosen = preferences.load(home)
-        root.geometry(fitting(chosen.geometry, root.winfo_screenwidth(), root.winfo_screenheight()))
+        root.fit(preferences.load(home).geometry)
         for event in ("<Map>", "<Unmap>"):
             root.bind(event, self._seen, add="+")
 
@@ -119,16 +158,29 @@ class Presence:
             self.on_change()
 
 
-def fitting(geometry: str, screen_width: int, screen_height: int) -> str:
-    """A stored geometry as it can be used on this screen: its corner is on it.
+def room(screen_width: int, screen_height: int, scaling: float) -> tuple[int, int]:
+    """The largest size of a window in units of CustomTkinter's, which are `scaling` pixels each."""
+    return int(screen_width / scaling), int((screen_height - BARS_PX) / scaling)
 
-    Sizes in pixels. Without a place, or with one off the screen (another monitor is gone), the
-    system chooses the place.
+
+def smallest(screen_width: int, screen_height: int, scaling: float) -> tuple[int, int]:
+    """The smallest size in the same units: SMALLEST, or less where the screen has less."""
+    width, height = room(screen_width, screen_height, scaling)
+    return min(SMALLEST[0], width), min(SMALLEST[1], height)
+
+
+def fitting(geometry: str, screen_width: int, screen_height: int, scaling: float = 1.0) -> str:
+    """A stored geometry as it can be used on this screen: its size has room, its corner is on it.
+
+    The screen and places in pixels, sizes in units of `scaling` pixels. Without a place, or with
+    one off the screen (another monitor is gone), the system chooses the place.
     """
+    most = room(screen_width, screen_height, scaling)
     match = _GEOMETRY.fullmatch(geometry)
     if match is None:
-        return FIRST_GEOMETRY
+        width, height = (int(part) for part in FIRST_GEOMETRY.split("x"))
+        return f"{min(width, most[0])}x{min(height, most[1])}"
     width, height, x, y = (int(part) for part in match.groups())
-    size = f"{min(width, screen_width)}x{min(height, screen_height)}"
+    size = f"{min(width, most[0])}x{min(height, most[1])}"
     is_on_screen = -50 <= x <= screen_width - 100 and -20 <= y <= screen_height - 60
     return f"{size}+{x}+{y}" if is_on_screen else size

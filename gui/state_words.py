@@ -25,8 +25,10 @@ _COLOURS = {
 
 
 def words_for(snapshot: Snapshot) -> str:
-    """A few words: "online", "running, waiting for the network", "starting, loading", "waiting to
-    start again in 8 s"."""
+    """A few words: "online", "waiting for the network", "starting, loading", "waiting to start
+    again in 8 s"."""
+    if snapshot.state is State.ONLINE and snapshot.phase.startswith("waiting"):
+        return snapshot.phase
     if snapshot.phase and snapshot.state in (State.ONLINE, State.STARTING):
         return snapshot.activity
     words = _WORDS[snapshot.state]

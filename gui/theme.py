@@ -1,6 +1,7 @@
 """Colours, sizes and fonts of the window, each once; and the few widgets that are made everywhere.
 
-Colours are (light, dark). Contrast of text on its ground is at least 4.5 : 1 in both.
+Colours are (light, dark). Contrast of text on its ground is at least 4.5 : 1 in both
+(tests/gui/test_theme.py).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ CARD = ("#ffffff", "#26292f")
 LINE = ("#d8dbe0", "#3a3e46")
 TEXT = ("#1d2026", "#e9ebee")
 MUTED = ("#596070", "#a4abb8")
-ACCENT = ("#2f6fde", "#4a86ee")
-ACCENT_HOVER = ("#2559b5", "#3a73d6")
+ACCENT = ("#2f6fde", "#3a73d6")
+ACCENT_HOVER = ("#2559b5", "#2f63bd")
 ON_ACCENT = ("#ffffff", "#ffffff")
 GOOD = ("#1c7c43", "#52c37f")
 WARN = ("#8a5a00", "#e8b04a")

@@ -16,6 +16,7 @@ from gui.state_words import colour_of, words_for
 BUTTON_WIDTH = 92
 LONGEST_WHY = 300
 NAME_WIDTH = 72
+BUTTONS_WIDTH = 4 * BUTTON_WIDTH + 3 * theme.GAP + theme.PAD
 
 
 class StateCard:
@@ -135,6 +136,8 @@ class StateCard:
 
     def _wrap(self, event: Any) -> None:
         width = int(self.card._reverse_widget_scaling(event.width))
+        beside = width - BUTTONS_WIDTH - 2 * theme.PAD - 10
+        _put(self.words, wraplength=max(beside, 150))
         _put(self.reason, wraplength=max(width - 2 * theme.PAD, 200))
         _put(self.why, wraplength=max(width - 270, 200))
 

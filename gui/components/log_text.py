@@ -18,7 +18,7 @@ import customtkinter as ctk
 from gui import theme
 from gui.components import controls
 from gui.components.log_page import CHUNK, HIT, LogPage
-from gui.models.log_lines import DEBUG, ERROR, INFO, WARNING
+from gui.models.log_lines import DEBUG, ERROR, INFO, PRINTED, WARNING, rank_of
 from gui.models.logs_model import LogsModel
 from gui.ui_thread import UiThread
 
@@ -31,6 +31,29 @@ COLOURS = {
 HIT_GROUND = ("#ffe28a", "#6b5600")
 NOW = "now"
 HIT_NOW_GROUND = ("#ff9f45", "#b35c00")
+HIDDEN = "hidden"
+PART_CHARS = 20
+"""The width of the loggers' column; of a longer name the last part is in sight."""
+PART_BEFORE = 50
+"""It begins before this column."""
+
+
+class Lines(LogPage):
+    """Lines whose loggers' names keep to their column: what is cut is hidden, and still copied."""
+
+    def _mark(self, begin: int, end: int) -> None:
+        super()._mark(begin, end)
+        begin = max(begin, self.begin)
+        places: list[str] = []
+        for line, row in enumerate(self._model.lines(begin, min(end, self.end)), start=1):
+            surplus = len(row.part) - PART_CHARS
+            if surplus > 0 and row.part != PRINTED and row.rank == rank_of(row.rank):
+                at = row.text.find(row.part, 0, PART_BEFORE + len(row.part))
+                if at >= 0:
+                    number = begin - self.begin + line
+                    places += [f"{number}.{at}", f"{number}.{at + surplus}"]
+        if places:
+            self._text.tag_add(HIDDEN, *places)
 
 
 class LogText(ctk.CTkFrame):
@@ -78,7 +101,8 @@ class LogText(ctk.CTkFrame):
         )
         across.grid(row=1, column=0, sticky="ew", padx=4, pady=(0, 2))
         self.text.configure(yscrollcommand=self._moved, xscrollcommand=controls.follow(across))
-        self._page = LogPage(self.text, model)
+        self.text.tag_configure(HIDDEN, elide=True)
+        self._page = Lines(self.text, model)
         self._set_bar = controls.follow(bar)
         self._listen()
         self._paint()

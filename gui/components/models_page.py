@@ -17,6 +17,7 @@ from gui.components.tooltip import Tooltip
 from gui.components.working import Working
 from gui.models.model_listing import cells_of, details_of, order_of, tone_of
 from gui.models.models_model import ModelsModel
+from gui.models.wizard_model import StepName
 from gui.supervision import State
 
 COLUMNS = (
@@ -100,7 +101,7 @@ class ModelsPage(Page):
             Tooltip(button, text)
 
     def _make_own_file(self) -> None:
-        """A card while a file of the user's own answers instead of the deployed version."""
+        """A card while the user's own file or server answers instead of the deployed version."""
         self.own_file = theme.card(self.body, border_color=theme.WARN)
         self.own_file.grid_columnconfigure(0, weight=1)
         self._own_words = theme.label(self.own_file, "", wraplength=440)
@@ -124,13 +125,14 @@ class ModelsPage(Page):
         questions = []
         if self._bot_runs:
             questions.append("The bot restarts with it and is away for some seconds.")
-        if self.model.own_file:
-            questions.append("A file of your own goes on answering until you take it back above.")
+        deploy, words = self.model.deploy, "Deploy"
+        if self.model.server or self.model.own_file:
+            own = "The model server" if self.model.server else "Your own file"
+            questions.append(f"{own} answers now; it would no longer be used.")
+            deploy, words = self.model.deploy_and_use, "Deploy and use it"
         if questions:
             self.shell.confirm(
-                f"Deploy {chosen}? {' '.join(questions)}",
-                "Deploy",
-                lambda: self.model.deploy(chosen),
+                f"Deploy {chosen}? {' '.join(questions)}", words, lambda: deploy(chosen)
             )
         else:
             self.model.deploy(chosen)
@@ -166,6 +168,7 @@ class ModelsPage(Page):
             self.model.use_file(Path(chosen))
 
     def _get_another(self) -> None:
+        self.app.wanted_step = StepName.MODEL.value
         self.shell.open_page(SETUP)
 
     # -- what is shown ------------------------------------------------------------------------
@@ -186,11 +189,12 @@ class ModelsPage(Page):
                 for v in listing.versions
             ]
         )
-        own = self.model.own_file
-        if own:
-            self._own_words.configure(
-                text=f"{Path(own).name} answers instead of the deployed model: a file of your own."
-            )
+        server, file = self.model.server, self.model.own_file
+        if server or file:
+            own = f"The model server {server}" if server else f"{Path(file).name}, your own file,"
+            deployed = self.model.deployed_words
+            self._own_words.configure(text=f"{own} answers instead of {deployed}.")
+            self.use_deployed.configure(text=f"Use {deployed}")
             self.own_file.grid(row=1, column=0, sticky="ew", pady=(0, theme.GAP))
         else:
             self.own_file.grid_forget()

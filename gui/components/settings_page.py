@@ -216,5 +216,7 @@ class SettingsPage(Page):
         self.status.grid(row=0, column=0, sticky="w")
         self.cancel = reachable(theme.secondary(row, "Cancel", self.discard, width=90))
         self.cancel.grid(row=0, column=1, padx=theme.GAP)
-        self.save = reachable(theme.primary(row, "Save", self.save_all, width=90))
+        self.save = reachable(
+            theme.primary(row, "Save", self.save_all, width=90, text_color_disabled=theme.MUTED)
+        )
         self.save.grid(row=0, column=2)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import tkinter
 from typing import Any
 
+import customtkinter as ctk
+
 from gui import theme
 
 REST_MS = 500
-WRAP_PX = 320
+WRAP = 320
+"""Width of its lines, before scaling."""
+_WITHOUT_FOCUS = (ctk.CTkLabel, ctk.CTkFrame, tkinter.Label)
 
 
 class Tooltip:
@@ -19,10 +23,14 @@ class Tooltip:
         self._widget = widget
         self._timer: str | None = None
         self._shown: tkinter.Toplevel | None = None
-        for event in ("<Enter>", "<FocusIn>"):
-            widget.bind(event, self._soon, add="+")
-        for event in ("<Leave>", "<FocusOut>", "<ButtonPress>", "<Destroy>"):
+        widget.bind("<Enter>", self._soon, add="+")
+        for event in ("<Leave>", "<ButtonPress>", "<Destroy>"):
             widget.bind(event, self._hide, add="+")
+        if not isinstance(widget, _WITHOUT_FOCUS):
+            part = _part_with_focus(widget)
+            part.bind("<FocusIn>", self._soon, add="+")
+            for event in ("<FocusOut>", "<Key>"):
+                part.bind(event, self._hide, add="+")
 
     def _soon(self, event: object = None) -> None:
         self._hide()
@@ -37,7 +45,8 @@ class Tooltip:
             shown,
             text=self.text,
             justify="left",
-            wraplength=WRAP_PX,
+            wraplength=widget._apply_widget_scaling(WRAP),
+            font=widget._apply_font_scaling(theme.font("small")),
             padx=8,
             pady=4,
             background=widget._apply_appearance_mode(theme.TEXT),
@@ -57,3 +66,13 @@ class Tooltip:
         if self._shown is not None:
             self._shown.destroy()
             self._shown = None
+
+
+def _part_with_focus(widget: Any) -> Any:
+    """What of CustomTkinter's widget gets the keys. Tk stops with Tab at whatever has a binding for
+    keys or focus, so the label inside of a button must have none."""
+    for name in ("_entry", "_textbox", "_canvas"):
+        part = getattr(widget, name, None)
+        if part is not None:
+            return part
+    return widget

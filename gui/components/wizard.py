@@ -48,11 +48,14 @@ class WizardPage(Page):
         self._failure: Any = None
         self._is_saving = self._is_unsaved = False
         self._is_allowed = True
+        self._was_online = self.app.is_online
+        self._wanted, self.app.wanted_step = self.app.wanted_step, ""
         self.body.grid_columnconfigure(0, weight=1)
         self.body.grid_rowconfigure(2, weight=1)
         self._make_strip()
         self._make_foot()
         self.watch("settings", lambda settings: self._show_strip())
+        self.watch("snapshot", lambda snapshot: self._note_bot())
         self.at_end(lambda: self.step.leave() if self.step is not None else None)
         self.app.ui.run(self._read, self._begin, self._unreadable)
 
@@ -65,13 +68,19 @@ class WizardPage(Page):
         self._save()
 
     def go(self, step: StepName) -> None:
+        self._open(step)
+        self.keep(self.progress)
+
+    def _open(self, step: StepName) -> None:
+        """Show it. Kept only by `go`: who merely looks at the setup has not begun it."""
         if self.step is not None:
             self.step.leave()
         self.clear_failure()
         self._is_allowed = True
         self.next.configure(text=STEPS[step].next_text)
         self.back.configure(state="disabled" if step is StepName.WELCOME else "normal")
-        self.keep(replace(self.progress, step=step))
+        self.progress = replace(self.progress, step=step)
+        self._show_strip()
         self.step = STEPS[step](self.body, self)
         self.step.grid(row=2, column=0, sticky="nsew", pady=(theme.GAP, 0))
         reach_all(self.step)
@@ -141,8 +150,14 @@ class WizardPage(Page):
         self.next.grid(row=0, column=2)
         reach_all(foot)
 
+    def _note_bot(self) -> None:
+        """A bot that has come online, or gone, opens other steps."""
+        if self._was_online != self.app.is_online:
+            self._was_online = self.app.is_online
+            self._show_strip()
+
     def _show_strip(self) -> None:
-        furthest = self.progress.furthest(self.app.settings)
+        furthest = self.progress.furthest(self.app.settings, self.app.is_online)
         for name, button in self.steps.items():
             is_here = name is self.progress.step
             can_go = is_here or name.number <= max(furthest.number, self.progress.step.number)
@@ -189,13 +204,16 @@ class WizardPage(Page):
         if not self.is_alive:
             return
         self.progress, self.app.settings = found
+        if self._wanted:
+            self._open(StepName(self._wanted))
+            return
         step = StepName.WELCOME if self.progress.is_done else self.progress.step
-        furthest = self.progress.furthest(self.app.settings)
-        self.go(step if step.number <= furthest.number else furthest)
+        furthest = self.progress.furthest(self.app.settings, self.app.is_online)
+        self._open(step if step.number <= furthest.number else furthest)
 
     def _unreadable(self, error: Exception) -> None:
         if self.is_alive:
-            self.go(StepName.WELCOME)
+            self._open(StepName.WELCOME)
             self.fail("What was set up before cannot be read.", str(error))
 
     def _save(self) -> None:

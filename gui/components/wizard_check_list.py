@@ -73,7 +73,7 @@ class CheckList(ctk.CTkFrame):
             style=STYLE,
             height=visible_rows,
         )
-        self.tree.grid(row=0, column=0, sticky="nsew", padx=(theme.GAP, 0), pady=4)
+        self.tree.grid(row=0, column=0, sticky="nsew", padx=(theme.GAP, 4), pady=4)
         self._bar = ctk.CTkScrollbar(self, command=self.tree.yview, width=14, height=20)
         self.tree.configure(yscrollcommand=self._scrolled)
         self._nothing = theme.muted(self, empty, justify="center", anchor="center", wraplength=420)

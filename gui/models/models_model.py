@@ -49,11 +49,24 @@ class ModelsModel:
         self.doing = ""
         """A sentence while something is done; one thing at a time."""
         self._run: ScriptRun | None = None
+        self._kept_aside: list[tuple[str, str]] = []
+        """Settings to be stored again where the version cannot be deployed."""
 
     @property
     def own_file(self) -> str:
         """The file that answers instead of the deployed version, "" where none does."""
         return self._app.settings.text("model_path").strip()
+
+    @property
+    def server(self) -> str:
+        """The address of the model server that answers before any file, "" where none does."""
+        return self._app.settings.text("model_url").strip()
+
+    @property
+    def deployed_words(self) -> str:
+        """What answers where neither a file nor a server of the user's does."""
+        is_any = any(v.status == "deployed" for v in self.listing.versions)
+        return "the deployed model" if is_any else "the small base"
 
     @property
     def can_roll_back(self) -> bool:
@@ -73,6 +86,31 @@ class ModelsModel:
     def deploy(self, version_id: str) -> None:
         """Let a version answer; its file is checked first."""
         self._start("deploy", version_id, doing=f"{version_id} is checked and put to use.")
+
+    def deploy_and_use(self, version_id: str) -> None:
+        """The same, and no file or server of the user's answers instead of it any more.
+
+        They are let go of first, for the bot restarts with the version; they come back where it
+        cannot be deployed.
+        """
+        if self.doing:
+            return
+        before = self._own()
+
+        def deploy() -> None:
+            self.doing = ""
+            self._kept_aside = before
+            self.deploy(version_id)
+
+        def failed(reason: str) -> None:
+            self.doing = ""
+            self._failed(FAILURES["deploy"], reason)
+            self._store_again(before)
+            self._changed()
+
+        self.doing = f"{version_id} is put to use."
+        self._changed()
+        self._set_all([(name, "") for name, _ in before], deploy, failed)
 
     def roll_back(self) -> None:
         """Let the version before answer again."""
@@ -97,10 +135,44 @@ class ModelsModel:
         self._app.ui.run(lambda: gguf_path(path), checked, self._unusable)
 
     def use_deployed(self) -> None:
-        """Answer with the deployed version again."""
-        self._set_path("", "The deployed model answers from the next start on.")
+        """Answer with the deployed version again, or the small base where none is."""
+        words = self.deployed_words
+
+        def stored() -> None:
+            self._said(f"{words[:1].upper()}{words[1:]} answers from the next start on.")
+            self._file_set()
+
+        self._set_all(
+            [(name, "") for name, _ in self._own()],
+            stored,
+            lambda reason: self._failed("The setting could not be stored.", reason),
+        )
 
     # -- how -----------------------------------------------------------------------------------
+
+    def _own(self) -> list[tuple[str, str]]:
+        """The settings by which something else than the deployed version answers."""
+        both = (("model_url", self.server), ("model_path", self.own_file))
+        return [(name, value) for name, value in both if value]
+
+    def _set_all(
+        self,
+        values: Sequence[tuple[str, str]],
+        done: Callable[[], object],
+        failed: Callable[[str], object],
+    ) -> None:
+        """Store one after the other."""
+        if not values:
+            done()
+            return
+        (name, text), rest = values[0], values[1:]
+        self._app.set_setting(name, text, lambda: self._set_all(rest, done, failed), failed)
+
+    def _store_again(self, values: Sequence[tuple[str, str]]) -> None:
+        def failed(reason: str) -> None:
+            self._failed("What answered before could not be set again.", reason)
+
+        self._set_all(values, lambda: None, failed)
 
     def _set_path(self, text: str, done: str) -> None:
         def stored() -> None:
@@ -134,6 +206,9 @@ class ModelsModel:
     def _ended(self, command: str, result: dict[str, Any], reason: str = "") -> None:
         was_cancelled = self._run is not None and self._run.is_cancelled
         self.doing, self._run = "", None
+        kept_aside, self._kept_aside = self._kept_aside, []
+        if "deployed" not in result:
+            self._store_again(kept_aside)
         if result.get("verified") is not None:
             self._tell_verified(result["verified"])
         elif reason:

@@ -66,11 +66,22 @@ class Progress:
         """Whether there is a token with all that it needs switched on."""
         return bool(self.token_place) and self.account is not None and not self.account.missing
 
-    def furthest(self, settings: Settings) -> StepName:
-        """The last step that may be opened: the others need what is not there yet."""
-        if not self.is_token_good:
+    @property
+    def is_token_lacking(self) -> bool:
+        """Whether there is no token, as far as is known, or one without what it needs."""
+        return not self.token_place or (self.account is not None and bool(self.account.missing))
+
+    def furthest(self, settings: Settings, is_online: bool = False) -> StepName:
+        """The last step that may be opened: the others need what is not there yet.
+
+        The token of a bot that `is_online` is good; that of a bot with channels, which was set up
+        by .env perhaps, is taken for good until Discord says what it lacks.
+        """
+        listed = settings.ids("discord_channel_ids")
+        is_taken_for_good = is_online or (bool(listed) and self.account is None)
+        if not self.is_token_good and not is_taken_for_good:
             return StepName.TOKEN
-        return StepName.FINISH if settings.ids("discord_channel_ids") else StepName.CHANNELS
+        return StepName.FINISH if listed else StepName.CHANNELS
 
     def named(self, names: Mapping[int, str]) -> Progress:
         """With these names remembered too."""
@@ -106,7 +117,8 @@ def save(home: Home, progress: Progress) -> None:
 
 
 def needs_setup(home: Home, settings: Settings) -> bool:
-    """Whether the window opens on Setup: no channel is listed yet, or the setup was left half-way.
+    """Whether the window opens on Setup: no channel is listed yet, or the setup was left at the
+    token, without one that will do.
 
     Reads two small files. A token in the keyring is not looked for, which would need a process; one
     that is missing is said by the bot itself.
@@ -114,7 +126,8 @@ def needs_setup(home: Home, settings: Settings) -> bool:
     listed = settings.ids("discord_channel_ids") or os.environ.get("DISCORD_CHANNEL_IDS", "")
     if not listed and not _listed_in_env_file(home):
         return True
-    return _file(home).is_file() and not load(home).is_done
+    kept = load(home)
+    return kept.step is StepName.TOKEN and not kept.is_done and kept.is_token_lacking
 
 
 def _listed_in_env_file(home: Home) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,32 @@ from typing import Any
 import customtkinter as ctk
 import pytest
 
-from gui import appearance, crash_dialog, preferences
+from gui import app, appearance, crash_dialog, preferences, theme
+from gui.components.page import Page
+from gui.components.tooltip import Tooltip
 from gui.no_window import why_no_window
 from gui.own_bot import OwnBot
 from gui.preferences import WindowPreferences
-from gui.presence import FIRST_GEOMETRY, IN_TRAY, fitting
+from gui.presence import BARS_PX, FIRST_GEOMETRY, IN_TRAY, fitting, smallest
 from gui.second_start import ask_first, folder_of
 from gui.snapshot import Snapshot
 from gui.supervision import State
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 from tests.gui.conftest import House, eventually, lives
-from tests.gui.window import find, is_open, press, pump, settle, window
+from tests.gui.window import (
+    find,
+    forget_window,
+    is_open,
+    press,
+    pump,
+    rest,
+    settle,
+    stand_in_pages,
+    texts,
+    type_keys,
+    window,
+)
 
 OPEN = [sys.executable, str(PROGRAM_DIR / "gui" / "open_window.py")]
 DRIVER = [sys.executable, str(Path(__file__).with_name("window_process.py"))]
@@ -86,13 +101,44 @@ def test_size_and_place_are_kept(house: House, xvfb: str) -> None:
         ("", FIRST_GEOMETRY),
         ("nonsense", FIRST_GEOMETRY),
         ("1000x700+10+20", "1000x700+10+20"),
-        ("5000x4000+10+20", "1920x1080+10+20"),
+        ("5000x4000+10+20", "1920x1000+10+20"),
         ("1000x700+3000+20", "1000x700"),
         ("1000x700+-900+20", "1000x700"),
     ],
 )
 def test_a_place_off_the_screen_is_not_taken(stored: str, used: str) -> None:
     assert fitting(stored, 1920, 1080) == used
+
+
+@pytest.mark.parametrize("scaling", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("screen", [(1920, 1080), (1366, 768)])
+@pytest.mark.parametrize("stored", ["", "1000x680+10+20", "5000x4000+10+20"])
+def test_it_is_never_larger_than_the_screen(
+    stored: str, screen: tuple[int, int], scaling: float
+) -> None:
+    size = fitting(stored, *screen, scaling).split("+")[0]
+    width, height = (int(part) for part in size.split("x"))
+    least = smallest(*screen, scaling)
+    assert width * scaling <= screen[0]
+    assert height * scaling <= screen[1] - BARS_PX
+    assert least[0] <= width
+    assert least[1] <= height
+    if scaling == 1.0:
+        assert least == (900, 600)
+
+
+def test_it_stays_on_the_screen_when_everything_becomes_larger(house: House, xvfb: str) -> None:
+    with window(house.home) as shown:
+        root = shown.root
+        root.geometry("1000x680+500+200")
+        settle(shown)
+        for scaling in (2.0, 1.0):
+            appearance.apply(preferences.change(house.home, scaling=scaling))
+            settle(shown)
+            rest(shown, 1.2)  # CustomTkinter holds the size for a second
+            assert root.winfo_x() + root.winfo_width() <= root.winfo_screenwidth()
+            assert root.winfo_y() + root.winfo_height() <= root.winfo_screenheight() - BARS_PX
+        assert root._min_width == 900
 
 
 def test_it_opens_out_of_sight_where_that_was_chosen(house: House, xvfb: str) -> None:
@@ -212,6 +258,79 @@ def test_whose_bot_it_is(tmp_path: Path) -> None:
     assert not OwnBot(home).is_own(adopted)
 
 
+class Unsaved(Page):
+    """A page that asks before it is left."""
+
+    is_saved = False
+
+    def may_leave(self, go_on: Callable[[], object]) -> bool:
+        def leave() -> None:
+            self.is_saved = True
+            go_on()
+
+        if not self.is_saved:
+            self.shell.confirm("1 change is not saved.", "Leave", leave)
+        return self.is_saved
+
+
+def test_exit_asks_where_something_is_not_saved(
+    house: House, xvfb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_pages(monkeypatch, Unsaved, "Settings")
+    with window(house.home, page="Settings") as shown:
+        shown.presence.note_tray(True)
+        shown.presence.hide()
+        shown.exit()
+        settle(shown)
+        assert not shown.is_closed
+        assert shown.root.winfo_viewable()
+        press(find(shown, "No"))
+        assert not shown.is_closed
+        shown.exit()
+        settle(shown)
+        press(find(shown, "Leave"))
+        assert shown.is_closed
+
+
+def test_cards_by_keyboard(house: House, xvfb: str) -> None:
+    done: list[str] = []
+    with window(house.home) as shown:
+        before = shown.main.buttons()["Home"]._canvas
+        before.focus_force()
+        settle(shown)
+        shown.main.show_error("It failed.", "Nobody knows why. " * 9)
+        rest(shown, 0.1)
+        assert shown.root.focus_get() is before
+        shown.main.confirm("Shall it be?", "Yes", lambda: done.append("yes"))
+        rest(shown, 0.1)
+        assert shown.root.focus_get() is find(shown, "No")._canvas
+        type_keys(shown, "Return")
+        assert "Shall it be?" not in texts(shown)
+        assert shown.root.focus_get() is before
+        reason = find(shown, "Nobody knows why. " * 9)
+        assert reason.cget("wraplength") > 420  # there is room for more
+        type_keys(shown, "Escape")
+        assert "It failed." not in texts(shown)
+        assert done == []
+
+
+def test_a_tooltip_makes_no_stop_for_tab_of_a_label(house: House, xvfb: str) -> None:
+    with window(house.home) as shown:
+        words = theme.label(shown.main, "Words")
+        button = theme.secondary(shown.main, "Press", lambda: None)
+        for widget in (words, button):
+            widget.place(x=0, y=0)
+            tip = Tooltip(widget, "A tip. " * 30)
+        settle(shown)
+        parts = (words._canvas, words._label, button._text_label, button._canvas)
+        stops = [bool(shown.root.tk.getboolean(takes_focus(part))) for part in parts]
+        assert stops == [False, False, False, True]
+        button._canvas.focus_force()
+        pump(shown, lambda: tip._shown is not None)
+        type_keys(shown, "a")
+        assert tip._shown is None
+
+
 # -- preferences ---------------------------------------------------------------------------------
 
 
@@ -323,6 +442,32 @@ def test_where_an_error_came_from_names_no_folder_and_no_value() -> None:
     assert "secret" not in told
 
 
+def test_a_damaged_database_is_said_on_home(house: House, xvfb: str) -> None:
+    house.home.database.parent.mkdir(parents=True, exist_ok=True)
+    house.home.database.write_bytes(b"this is no database" * 400)
+    with window(house.home, page=None, errors_allowed=True) as shown:
+        assert shown.main.page_name == "Home"
+        assert "Open the backups folder" in texts(shown)
+
+
+def test_what_cannot_be_made_leaves_no_dead_window(
+    house: House, xvfb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def fail(window: Any) -> None:
+        made.append(window)
+        raise MynahError("It cannot be made.")
+
+    monkeypatch.setattr(app.Window, "_open_first_page", fail)
+    try:
+        with pytest.raises(MynahError, match="cannot be made"):
+            app.Window(house.home, tray=False)
+        assert not is_open(made[0])
+    finally:
+        forget_window()
+
+
 # -- parts ---------------------------------------------------------------------------------------
 
 
@@ -330,6 +475,11 @@ def close_as_a_user(shown: Any) -> None:
     """What the system's close button does, without a window manager to press it in."""
     shown.root.tk.call(*shown.root.tk.splitlist(shown.root.protocol("WM_DELETE_WINDOW")))
     settle(shown)
+
+
+def takes_focus(part: Any) -> Any:
+    """What Tk's own Tab asks of each widget."""
+    return part.tk.call("tk::FocusOK", str(part))
 
 
 def open_window(home: Home) -> subprocess.Popen[str]:

@@ -18,9 +18,10 @@ from gui import theme
 from gui.app import Window
 from gui.components.home_page import HomePage
 from gui.components.page import Page
-from gui.models.home_model import model_of
+from gui.models.home_model import buttons, model_of
 from gui.models.trouble import Mend
 from gui.opening import opener
+from gui.snapshot import Snapshot
 from gui.supervision import State
 from storage.database import Database
 from storage.paths import Home
@@ -577,3 +578,23 @@ def test_a_running_bot_is_shown_and_takes_settings_at_once(
             assert texts(shown.main.notices) == []
             press(page.state_card.stop)
             reach(shown, State.STOPPED)
+
+
+def test_a_bot_that_comes_online_brings_its_settings_and_its_state_is_not_cut(
+    xvfb: str, home: Home
+) -> None:
+    with window(home, page="Home", size=(900, 600)) as shown:
+        rest(shown, 0.2)
+        with Database.open(home.database) as db:
+            db.set_config("discord_channel_ids", "5")  # as the bot takes it from .env
+        page: Any = shown.main.page
+        snapshot = Snapshot(State.ONLINE, phase="waiting for the network")
+        shown.app.note_snapshot(snapshot)
+        page.state_card.show(snapshot, None, buttons(snapshot), [])
+        shown.root.update_idletasks()
+        words = page.state_card.words
+        assert words.cget("text").endswith("Waiting for the network")
+        assert words.winfo_reqwidth() <= words.winfo_width()
+        assert not shown.app.settings.ids("discord_channel_ids")
+        shown.app.note_snapshot(Snapshot(State.ONLINE, phase="online"))
+        pump(shown, lambda: shown.app.settings.ids("discord_channel_ids"))

@@ -78,6 +78,18 @@ def test_it_shows_the_files_of_a_bot_that_is_down_and_what_comes(main: Window) -
     assert logs.shown.text.tag_cget("40", "foreground") == logs._apply_appearance_mode(theme.BAD)
 
 
+def test_a_long_logger_keeps_to_its_column(main: Window) -> None:
+    logs = opened(main)
+    feed(main, logs, line("short"), line("long", logger="bot.platforms.discord_connection"))
+    pump(main, lambda: on_screen(logs)[-1:] == ["long"])
+    text = logs.shown.text
+    whole = text.get("2.0", "2.0 lineend")
+    assert "bot.platforms.discord_connection" in whole  # it is still copied
+    shown = text.tk.call(str(text), "get", "-displaychars", "2.0", "2.0 lineend")
+    assert "s.discord_connection  long" in shown
+    assert shown.index("long") == text.get("1.0", "1.0 lineend").index("short")
+
+
 def test_there_is_one_and_it_remembers_its_size(main: Window) -> None:
     logs = opened(main)
     assert show_logs(main.root, main.app) is logs

@@ -257,7 +257,53 @@ def test_a_file_of_ones_own_answers_until_it_is_taken_back(
         press(page.use_file)  # nothing chosen
         page.table.select("old")
         press(page.deploy)
-        assert "A file of your own goes on answering" in told(shown)
+        assert "Your own file answers now; it would no longer be used." in told(shown)
+        press(find(shown.main.notices, "No"))
+        assert page.use_deployed.cget("text") == "Use the deployed model"
+        page.table.select("gone")
+        press(page.deploy)
+        press(find(shown.main.notices, "Deploy and use it"))
+        pump(shown, lambda: "The model was not put to use." in told(shown), LONG_S)
+        pump(
+            shown,
+            lambda: readonly.read_config(home.database).get("model_path") == str(gguf.resolve()),
+            LONG_S,
+        )
+        pump(shown, lambda: page.own_file.winfo_ismapped(), LONG_S)
+        page.table.select("old")
+        press(page.deploy)
+        press(find(shown.main.notices, "Deploy and use it"))
+        pump(shown, lambda: deployed(home) == "old" and not page.model.doing, LONG_S)
+        pump(shown, lambda: not page.own_file.winfo_ismapped(), LONG_S)
+        assert readonly.read_config(home.database).get("model_path", "") == ""
+
+
+def test_a_server_answers_instead_of_the_small_base(
+    xvfb: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(house.home.database) as db:
+        db.set_config("model_url", "http://127.0.0.1:9/v1")
+        db.set_config("model_path", "some.gguf")
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        pump(shown, lambda: page.own_file.winfo_ismapped())
+        assert page.use_deployed.cget("text") == "Use the small base"
+        press(page.use_deployed)
+        pump(shown, lambda: not page.own_file.winfo_ismapped(), LONG_S)
+        assert "The small base answers from the next start on." in told(shown)
+        stored = readonly.read_config(house.home.database)
+        assert not stored.get("model_url")
+        assert not stored.get("model_path")
+
+
+def test_one_takes_ones_own_file_back(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(home.database) as db:
+        db.set_config("model_path", str(next(DEMO_BASE_DIR.glob("*.gguf"))))
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        pump(shown, lambda: page.own_file.winfo_ismapped())
         press(page.use_deployed)
         pump(shown, lambda: not page.own_file.winfo_ismapped(), LONG_S)
         assert readonly.read_config(home.database).get("model_path", "") == ""

@@ -222,6 +222,28 @@ def test_a_step_that_lacks_what_comes_before_is_not_opened(
         assert page.steps[StepName.INVITE].cget("state") == "disabled"
 
 
+def test_looking_at_the_setup_does_not_begin_it(
+    xvfb: str, discord: StandInThread, home: Home
+) -> None:
+    with Database.open(home.database, backups=home.backups) as database:
+        database.set_config("discord_channel_ids", str(discord.world.general.id))
+    with window(home) as shown:
+        page: Any = opened(shown)
+        assert page.step.name is StepName.WELCOME
+        assert page.steps[StepName.MODEL].cget("state") == "normal"
+        saved(shown)
+        assert not (home.data_storage / "setup.json").exists()
+        assert not wizard_model.needs_setup(home, shown.app.settings)
+        shown.main.open_page("Models")
+        models: Any = shown.main.page
+        press(models.get_another)
+        page = shown.main.page
+        pump(shown, lambda: page.step is not None)
+        assert page.step.name is StepName.MODEL
+        shown.main.open_page("Home")
+        assert opened(shown).step.name is StepName.WELCOME  # asked for once
+
+
 def test_a_lost_network_is_said_and_tried_again(
     xvfb: str, discord: StandInThread, home: Home
 ) -> None:

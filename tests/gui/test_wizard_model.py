@@ -64,7 +64,14 @@ def test_when_the_window_opens_on_setup(home: Home, monkeypatch: pytest.MonkeyPa
     home.env_file.write_text('export DISCORD_CHANNEL_IDS="123,456"\n')
     assert not needs_setup(home, Settings())
     wizard_model.save(home, Progress(StepName.ADMINS))
-    assert needs_setup(home, listed)  # left half-way
+    assert not needs_setup(home, listed)  # the bot can run
+    wizard_model.save(home, Progress(StepName.TOKEN))
+    assert needs_setup(home, listed)  # left half-way, without a token
+    wizard_model.save(home, Progress(StepName.TOKEN, token_place="the keyring"))
+    assert not needs_setup(home, listed)
+    blind = replace(GOOD, reads_words=False)
+    wizard_model.save(home, Progress(StepName.TOKEN, token_place="the keyring", account=blind))
+    assert needs_setup(home, listed)
     wizard_model.save(home, Progress(StepName.FINISH, is_done=True))
     assert not needs_setup(home, listed)
     home.env_file.unlink()
@@ -76,7 +83,9 @@ def test_when_the_window_opens_on_setup(home: Home, monkeypatch: pytest.MonkeyPa
 def test_how_far_one_may_go() -> None:
     good = Progress(token_place="the keyring", account=GOOD)
     listed = Settings({"discord_channel_ids": "5"})
-    assert Progress().furthest(listed) is StepName.TOKEN
+    assert Progress().furthest(Settings()) is StepName.TOKEN
+    assert Progress().furthest(listed) is StepName.FINISH  # set up by .env
+    assert Progress().furthest(Settings(), is_online=True) is StepName.CHANNELS
     assert good.furthest(Settings()) is StepName.CHANNELS
     assert good.furthest(listed) is StepName.FINISH
     blind = replace(good, account=replace(GOOD, reads_words=False))
