@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-
 # A shell that starts the tests in the background leaves SIGINT ignored, for us and all children:
 # what tests Ctrl-C would then wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
