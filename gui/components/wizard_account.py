@@ -78,7 +78,7 @@ class AccountCard(ctk.CTkFrame):
         colour = self._apply_appearance_mode
         canvas.configure(width=side, height=side, background=colour(theme.CARD))
         canvas.delete("all")
-        self._picture = _picture(self._png, side) if self._png else None
+        self._picture = _picture(canvas, self._png, side) if self._png else None
         if self._picture is not None:
             canvas.create_image(side / 2, side / 2, image=self._picture)
         elif self._account is not None:
@@ -108,9 +108,9 @@ class AccountCard(ctk.CTkFrame):
         return round(self._apply_widget_scaling(at_100))
 
 
-def _picture(png_base64: str, side: int) -> Any:
+def _picture(canvas: tkinter.Misc, png_base64: str, side: int) -> Any:
     """Made about as large as `side`; None where Tk cannot read it."""
     with suppress(tkinter.TclError):
-        whole = tkinter.PhotoImage(data=png_base64)
+        whole = tkinter.PhotoImage(master=canvas, data=png_base64)
         return whole.subsample(max(1, round(whole.width() / side)))
     return None
