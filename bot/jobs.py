@@ -226,7 +226,7 @@ def last_line(log_file: Path, most_bytes: int = 4096) -> str:
         file.seek(max(file.tell() - most_bytes, 0))
         text = file.read().decode("utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-500:] if lines else ""
+    return lines[-1][:500] if lines else ""
 
 
 def _lower_priority(pid: int) -> None:
