@@ -41,8 +41,6 @@ from storage.paths import Home, find_home
 
 log = logging.getLogger("bot.main")
 
-LOCK = "bot.lock"
-
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bot/main.py", description=__doc__, allow_abbrev=False)
@@ -64,7 +62,7 @@ def main(argv: list[str]) -> int:
     try:
         given = sys.stdin.readline().strip() if arguments.supervised else None
         home = find_home(arguments.home).ensure()
-        with FileLock(home.data_storage / LOCK, timeout=0):
+        with FileLock(home.bot_lock, timeout=0):
             end = _Process(home, redaction, given, is_supervised=arguments.supervised).run()
     except Timeout:
         end = End(ExitCode.ALREADY_RUNNING, f"Mynah's bot is running already in {home.root}.")

@@ -12,7 +12,7 @@ import os
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import IO, Any
 
 from gui.child_process import TOKEN_VARIABLE, console_python
@@ -159,8 +159,3 @@ def _object(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def arguments_of(pairs: Sequence[tuple[str, object]]) -> list[str]:
-    """Flags with their values; what is None or "" is left out."""
-    return [part for flag, value in pairs if value not in (None, "") for part in (flag, str(value))]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from storage import settings
@@ -81,13 +81,6 @@ class ContextStore(Connections):
         query = query.order_by(statistics.c.at_ms, statistics.c.statistic_id)
         with self.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
-
-    def count_statistics_since(self, name: str, at_ms: int) -> int:
-        """How many values a statistic has from `at_ms` on."""
-        query = select(func.count()).select_from(statistics)
-        query = query.where(statistics.c.name == name, statistics.c.at_ms >= at_ms)
-        with self.reading() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def trim_statistics(self, before_ms: int) -> int:
         """Drop what was measured before that time; returns how many values went.

@@ -160,11 +160,11 @@ def test_statistics_are_counted_and_trimmed_but_marks_stay(db: Database) -> None
         db.add_statistic("identify", 1.0, START_MS + offset)
         db.add_statistic("up_s", 60.0, START_MS + offset)
     db.add_statistic("env_seeded:DISCORD_SERVER_ID", 1.0, 1)
-    assert db.count_statistics_since("identify", START_MS + 1) == 4
-    assert db.count_statistics_since("error", 0) == 0
+    assert len(db.statistics_since("identify", START_MS + 1)) == 4
+    assert len(db.statistics_since("error", 0)) == 0
     assert db.trim_statistics(START_MS + 3) == 6
     assert [at for at, _ in db.statistics_since("up_s", 0)] == [START_MS + 3, START_MS + 4]
-    assert db.count_statistics_since("env_seeded:DISCORD_SERVER_ID", 0) == 1
+    assert len(db.statistics_since("env_seeded:DISCORD_SERVER_ID", 0)) == 1
 
 
 def said(message_id: int | None, text: str, channel_id: int = 1, role: str = "said") -> ContextLine:
