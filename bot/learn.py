@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.messages import Feedback, IncomingMessage, SentReply
 from bot.transcript import role_of
 from model.chat_format import Own
+from storage.context_store import ContextLine
 from storage.records import MessageKind, MessageRecord, Origin
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ def learn(
 ) -> Feedback:
     """Record the reply. What it took stands with the verdict (`bot/verdicts.py`)."""
     database.upsert_messages([_record(sent, own_id=own_id, origin=origin)])
-    own = Own(sent.text)
-    database.append_context(
-        sent.channel_id, role_of(own), own_name, sent.text, sent.sent_at_ms, sent.message_id
-    )
+    role, at_ms = role_of(Own(sent.text)), sent.sent_at_ms
+    line = ContextLine(sent.channel_id, role, own_name, sent.text, at_ms, sent.message_id)
+    database.append_context_lines([line])
     return Feedback(sent.message_id, asked.message_id, sent.sent_at_ms)
 
 

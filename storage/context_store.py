@@ -93,20 +93,6 @@ class ContextStore(Connections):
         with self.writing() as connection:
             return int(connection.execute(stale).rowcount)
 
-    def append_context(
-        self,
-        channel_id: int,
-        role: str,
-        name: str,
-        text: str,
-        at_ms: int,
-        message_id: int | None = None,
-    ) -> None:
-        """Add a line at the end of a channel's transcript."""
-        line = ContextLine(channel_id, role, name, text, at_ms, message_id)
-        with self.writing() as connection:
-            connection.execute(conversation_context.insert().values(**vars(line)))
-
     def append_context_lines(self, lines: Sequence[ContextLine], *, keep: int = KEPT_LINES) -> None:
         """Add lines at the ends of their channels' transcripts, all in one transaction.
 

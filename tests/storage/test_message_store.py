@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage import message_store
+from storage.context_store import ContextLine
 from storage.database import Database, DatabaseError, UpsertCount
 from storage.records import (
     ChannelRecord,
@@ -103,7 +104,7 @@ def test_an_older_copy_never_undoes_an_edit(db: Database) -> None:
 
 def test_a_deleted_message_stays_deleted(db: Database) -> None:
     db.upsert_messages([message(1, "my secret plan", attachment_names=("secret.png",)), message(2)])
-    db.append_context(1, "said", "Mira", "my secret plan", START_MS, message_id=1)
+    db.append_context_lines([ContextLine(1, "said", "Mira", "my secret plan", START_MS, 1)])
     assert db.mark_deleted([1, 99], START_MS + 1) == 1
     assert db.mark_deleted([1], START_MS + 2) == 0
     assert db.upsert_messages([message(1, "my secret plan")]) == UpsertCount(unchanged=1)
