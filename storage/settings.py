@@ -173,12 +173,83 @@ SETTINGS: tuple[Setting, ...] = (
         "threads",
         "int",
         0,
-        "Processor threads for the model. 0 chooses: the number of physical cores, and one for a "
-        "model under 200 MB.",
+        "Processor threads for the model. 0: measured once for each model on this computer.",
         low=0,
         high=256,
         unit="threads",
         live=False,
+    ),
+    Setting(
+        "model_mmap",
+        "bool",
+        False,
+        "Whether the model's file is mapped instead of read. It loads sooner and shows as more "
+        "memory in use, which the system takes back when others need it.",
+        live=False,
+    ),
+    Setting(
+        "reading_along",
+        "choice",
+        "always",
+        "When the model reads what is said while nobody waits for a reply, so that the reply then "
+        "takes seconds. Mains: not while the computer runs on its battery.",
+        choices=("always", "mains", "off"),
+    ),
+    Setting(
+        "reading_share",
+        "int",
+        100,
+        "How much of the time the model may compute while it reads along; less keeps the computer "
+        "cooler and falls behind in a busy channel.",
+        low=5,
+        high=100,
+        unit="percent",
+    ),
+    Setting(
+        "reading_pauses_for_games",
+        "bool",
+        True,
+        "Whether reading along pauses while a game or a film fills the screen.",
+    ),
+    Setting(
+        "reading_pauses_for_programs",
+        "str",
+        "",
+        "Programs during which reading along pauses too, separated by commas, such as "
+        "obs64.exe, blender.",
+        low=0,
+        high=1000,
+    ),
+    Setting(
+        "channels_read_along",
+        "int",
+        3,
+        "How many channels the model keeps in mind at once. Each one beyond the first takes memory "
+        "as context_tokens does; one that is not kept is read anew when somebody asks there.",
+        low=1,
+        high=16,
+        unit="channels",
+        live=False,
+    ),
+    Setting(
+        "reply_seconds",
+        "int",
+        60,
+        "How long one reply may take, from the question on. What is not begun by then is dropped, "
+        "what is not finished ends there.",
+        low=5,
+        high=600,
+        unit="seconds",
+    ),
+    Setting(
+        "unload_after_minutes",
+        "int",
+        0,
+        "After how many minutes without a question the model leaves the memory; the next question "
+        "loads it again. 0: never.",
+        low=0,
+        high=10_080,
+        unit="minutes",
     ),
     Setting(
         "recall_enabled",

@@ -58,6 +58,19 @@ GROUPS: tuple[Group, ...] = (
             "model_url_name": "Its model's name",
             "context_tokens": "Conversation in view",
             "threads": "Processor threads",
+            "model_mmap": "Map the model's file",
+            "unload_after_minutes": "Leave the memory after",
+        },
+    ),
+    Group(
+        "Reading along",
+        {
+            "reading_along": "Read along",
+            "reading_share": "Share of the processor",
+            "channels_read_along": "Channels kept in mind",
+            "reading_pauses_for_games": "Pause for games and films",
+            "reading_pauses_for_programs": "Pause for these programs",
+            "reply_seconds": "Longest time for a reply",
         },
     ),
     Group(
