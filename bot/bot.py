@@ -10,18 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
 import psutil
 
-from bot.composition import model_to_answer_with, open_engine, open_recall
 from bot.config import Config, read_config
 from bot.control import Control
 from bot.ending import End, end_of
 from bot.errands import Errands
-from bot.generate import Writer
 from bot.intake import BATCH, Intake
 from bot.logs import Logs, log_trace
 from bot.messages import Trace
@@ -31,13 +28,12 @@ from bot.pipeline import Pipeline
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord_connection import NO_INVITATION, ONLINE
 from bot.platforms.local import LocalPlatform
-from bot.platforms.platform import LoginsUsedUpError, wall_clock_ms
+from bot.platforms.platform import LoginsUsedUpError, Platform, wall_clock_ms
 from bot.playground import Conversation, told
 from bot.protocol import ExitCode
-from bot.recall import Recall
+from bot.serving import Serving
 from storage.database import Database
 from storage.errors import MynahError
-from storage.model_registry import ModelRegistry
 from storage.paths import Home
 from storage.records import MemberRecord, community_name
 from storage.settings import Settings, Value
@@ -79,8 +75,8 @@ class Bot:
         self.platform: DiscordPlatform
         self.pipeline: Pipeline
         self.intake: Intake
-        self.model_name = ""
         self._config = config
+        self.serving = Serving(home, database, lambda: self.settings)
         self._token = token
         self._logs = logs
         self._control = Control(home.data_storage, self)
@@ -105,16 +101,15 @@ class Bot:
         Where that comes while the model is loading, its thread is left behind.
         """
         self._ending = asyncio.get_running_loop().create_future()
-        with ExitStack() as stack:
-            endpoint = await self._control.start()
-            self._logs.keep_secret(endpoint.key)
-            try:
-                await self._load_and_live(stack)
-            finally:
-                self.end(End(ExitCode.CRASHED, "Mynah's bot went down; the log says more."))
-                end = self._end or End(ExitCode.CRASHED)
-                log.info("The bot ends. %s", end.reason, extra={"code": int(end.code)})
-                await self._control.close(end.code, end.reason)
+        endpoint = await self._control.start()
+        self._logs.keep_secret(endpoint.key)
+        try:
+            await self._load_and_live()
+        finally:
+            self.end(End(ExitCode.CRASHED, "Mynah's bot went down; the log says more."))
+            end = self._end or End(ExitCode.CRASHED)
+            log.info("The bot ends. %s", end.reason, extra={"code": int(end.code)})
+            await self._control.close(end.code, end.reason)
         return end
 
     def end(self, end: End) -> None:
@@ -126,37 +121,24 @@ class Bot:
         if not self._ending.done():
             self._ending.set_result(None)
 
-    async def _load_and_live(self, stack: ExitStack) -> None:
-        loading = asyncio.create_task(asyncio.to_thread(self._load, stack))
+    async def _load_and_live(self) -> None:
+        loading = asyncio.create_task(self.serving.load())
         await _first_of(loading, self._ending)
-        if self._ending.done():
-            return
         try:
-            engine, recall = loading.result()
-        except MynahError as error:
-            self.end(end_of(error))
-            return
-        self._put_together(engine, recall)
-        await self._live()
+            if self._ending.done():
+                loading.cancel()
+                return
+            try:
+                loading.result()
+            except MynahError as error:
+                self.end(end_of(error))
+                return
+            self._put_together()
+            await self._live()
+        finally:
+            await _within(CLOSE_S, self.serving.close())
 
-    def _load(self, stack: ExitStack) -> tuple[Writer, Recall]:
-        """In a worker thread: seconds for gigabytes."""
-        self.model_name, model = model_to_answer_with(self.home, self.database, self.settings)
-        began_s = time.perf_counter()
-        with ExitStack() as parts:
-            recall = parts.enter_context(open_recall(self.home, self.database, self.settings))
-            engine = open_engine(model, self.settings)
-            parts.callback(engine.close)
-            if not self._ending.done():  # else nobody waits for them any more
-                stack.enter_context(parts.pop_all())
-        log.info(
-            "The model %s is loaded.",
-            self.model_name,
-            extra={"seconds": round(time.perf_counter() - began_s, 3)},
-        )
-        return engine, recall
-
-    def _put_together(self, engine: Writer, recall: Recall) -> None:
+    def _put_together(self) -> None:
         self._errands = Errands(self.home, self.database, lambda: self.settings)
         desk = OrderDesk(self, self._errands)
         self.platform = DiscordPlatform(
@@ -167,24 +149,12 @@ class Bot:
             on_phase=self._enter,
             orders=desk.orders,
         )
-        self.pipeline = Pipeline(
-            database=self.database,
-            engine=engine,
-            recall=recall,
-            platform=self.platform,
-            settings=self.settings,
-        )
         local = LocalPlatform(server=community_name(self.database.channels()), label="window")
-        playground = Pipeline(
-            database=self.database,
-            engine=engine,
-            recall=recall,
-            platform=local,
-            settings=self.settings,
-            transcript_since_ms=local.started_ms,
-        )
+        self.pipeline = self._pipeline(self.platform)
+        playground = self._pipeline(local, transcript_since_ms=local.started_ms)
         self._talk = Conversation(playground, self.database)
         self._pipelines = (self.pipeline, playground)
+        self.serving.read_for(*self._pipelines)
         self.intake = Intake(
             self.pipeline,
             self.database,
@@ -193,10 +163,21 @@ class Bot:
             forget=self._forget,
         )
 
+    def _pipeline(self, platform: Platform, transcript_since_ms: int = 0) -> Pipeline:
+        return Pipeline(
+            database=self.database,
+            model=self.serving.keeper,
+            recall=self.serving.recall,
+            platform=platform,
+            settings=self.settings,
+            transcript_since_ms=transcript_since_ms,
+        )
+
     async def _live(self) -> None:
         """Take in and answer until the end; then let what is being written be finished."""
         discord = asyncio.create_task(self.platform.run(self._token))
-        others = [asyncio.create_task(work) for work in (self.intake.run(), self._keep_house())]
+        works = (self.intake.run(), self._keep_house(), self.serving.run())
+        others = [asyncio.create_task(work) for work in works]
         self._control.ready()
         try:
             await _first_of(discord, self._ending, *others)
@@ -212,6 +193,8 @@ class Bot:
         await _within(DRAIN_S, self.intake.drained(), self._errands.close())
         for task in others:
             task.cancel()
+        for pipeline in self._pipelines:
+            await pipeline.reader.close()
         await _within(CLOSE_S, self.platform.close())
         discord.cancel()
         await asyncio.wait({discord, *others}, timeout=CLOSE_S)
@@ -314,6 +297,7 @@ class Bot:
         self._logs.set_level(self.settings.text("log_level"))
         for pipeline in self._pipelines:
             pipeline.settings = self.settings
+        self.serving.note_settings()
         is_elsewhere = before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids")
         if self._pipelines and is_elsewhere:
             await self.platform.rescan()
@@ -332,7 +316,8 @@ class Bot:
             "uptime_s": round(time.monotonic() - self._began_s, 1),
             "lag_p99_ms": self._control.lag.lag().p99_ms,
             "memory_bytes": psutil.Process().memory_info().rss,
-            "model": self.model_name,
+            "model": self.serving.keeper.name,
+            "serving": self.serving.status(),
             "waiting": self.intake.waiting if is_up else 0,
             "discord": self.platform.status() if is_up else {},
             "statistics": {name: asdict(one) for name, one in summaries.items()},
@@ -354,7 +339,7 @@ class Bot:
         trace = await (self._talk.again() if again else self._talk.say(text))
         log_trace(trace)
         answer = told(trace)
-        return {**answer, "trace": {**answer, "model": self.model_name}}
+        return {**answer, "trace": {**answer, "model": self.serving.keeper.name}}
 
     async def stop(self, reason: str) -> None:
         self.end(End(ExitCode.DONE, reason or "Stopped."))
@@ -363,10 +348,13 @@ class Bot:
         self.end(End(ExitCode.RESTART, "Restarting, as asked."))
 
     async def deploy(self, version_id: str) -> None:
-        """Deploy a version, then restart with it: two models at once would not fit a laptop."""
-        registry = ModelRegistry(self.database, self.home)
-        await asyncio.to_thread(registry.deploy, version_id)
-        await self.restart()
+        """Have a version of the model answer from now on. Raises MynahError where it cannot, and
+        then what answered before does."""
+        await self.serving.deploy(version_id)
+
+    async def follow(self) -> None:
+        """Have what the settings and the registry name now answer."""
+        await self.serving.follow()
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         """At once: what they said is in no transcript any more."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from bot.messages import Prompt
 from bot.transcript import names_in
-from model.chat_format import Note, Tokenizer, Turn, encode, render_ask
+from model.chat_format import Note, Tokenizer, Turn, encode, render, render_ask
 from storage.errors import MynahError
 
 MARGIN_TOKENS = 8
@@ -36,7 +36,7 @@ def compose(
 
     Raises NoRoomError where persona and reply fill the context by themselves.
     """
-    room = context_tokens - min(max_reply_tokens, context_tokens // 2) - MARGIN_TOKENS
+    room = room_for(context_tokens, max_reply_tokens)
     ids = _ids(persona, turns, tokenizer)
     kept: tuple[Turn, ...] = tuple(turns)
     if len(ids) > room:
@@ -49,6 +49,23 @@ def compose(
         names=names_in(kept),
         dropped=len(turns) - len(kept),
     )
+
+
+def room_for(context_tokens: int, max_reply_tokens: int) -> int:
+    """How many tokens a prompt may have."""
+    return context_tokens - min(max_reply_tokens, context_tokens // 2) - MARGIN_TOKENS
+
+
+def read_ids(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
+    """What may be read along of the prompts to come: the transcript, its last user turn open."""
+    ids, _ = encode(render(persona, turns), tokenizer)
+    return ids
+
+
+def left_out_by_half(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer, room: int) -> int:
+    """How many of the oldest turns go when the newest are to fill half of the room. Raises
+    NoRoomError."""
+    return len(turns) - len(_newest_half(persona, tuple(turns), tokenizer, room))
 
 
 def _newest_half(

@@ -13,16 +13,20 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from bot.generate import Writer
+from bot.model_change import Model
+from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
+from model.compute import ComputeWorker
 from model.embedder import Embedder, EmbedderError, find_embedder
+from model.gguf_check import check
 from model.inference import Engine
 from model.model_server import BadServerError, ModelServer
 from model.remote_engine import RemoteEngine
+from model.thread_tuning import remember, remembered_for, shown, tune
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import read_manifest
@@ -32,9 +36,6 @@ from storage.records import community_name
 from storage.settings import Settings, load
 
 log = logging.getLogger(__name__)
-
-Model: TypeAlias = Path | ModelServer
-"""What answers: a GGUF file, or a server elsewhere."""
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def open_pipeline(
     """
     with ExitStack() as stack:
         settings = settings or stored_settings(database)
-        engine = open_engine(model, settings)
+        engine = open_engine(model, settings, home)
         stack.callback(engine.close)
         recall = recall or stack.enter_context(open_recall(home, database, settings))
         platform = LocalPlatform(
@@ -66,12 +67,13 @@ def open_pipeline(
         )
         yield Pipeline(
             database=database,
-            engine=engine,
+            model=OneEngine(engine),
             recall=recall,
             platform=platform,
             settings=settings,
             chance=chance,
             transcript_since_ms=platform.started_ms,
+            reads_along=False,
         )
 
 
@@ -106,16 +108,39 @@ def model_to_answer_with(home: Home, database: Database, settings: Settings) -> 
     raise NoModelError("There is no model yet; deploy one with scripts/6_manage_models.py.")
 
 
-def open_engine(model: Model, settings: Settings) -> Writer:
-    """The engine, loaded; close it at the end. Raises GgufError or LoadError for a file; whether a
-    server answers shows with the first reply."""
+def open_engine(
+    model: Model, settings: Settings, home: Home, *, worker: ComputeWorker | None = None
+) -> Writer:
+    """The engine, loaded; close it at the end. `worker`: who computes; None: one of its own.
+
+    How many threads suit this computer is measured with the first load of a model, which takes
+    seconds for a large one, and kept in the home. Raises GgufError or LoadError for a file; whether
+    a server answers shows with the first reply.
+    """
+    context_tokens = settings.whole("context_tokens")
     if isinstance(model, ModelServer):
-        return RemoteEngine(model, context_tokens=settings.whole("context_tokens"))
-    return Engine.load(
+        return RemoteEngine(model, context_tokens=context_tokens, worker=worker)
+    threads, tuned = settings.whole("threads"), None
+    if threads == 0:
+        tuned = remembered_for(home.data_storage, check(model))
+    engine = Engine.load(
         model,
-        context_tokens=settings.whole("context_tokens"),
-        threads=settings.whole("threads"),
+        worker=worker,
+        context_tokens=context_tokens,
+        channels=settings.whole("channels_read_along"),
+        threads=tuned.threads if tuned else threads,
+        batch_threads=tuned.batch_threads if tuned else threads,
+        use_mmap=settings.switch("model_mmap"),
     )
+    if threads == 0 and tuned is None:
+        try:
+            tuned = tune(engine)
+            remember(home.data_storage, engine, tuned)
+            log.info("Measured: %s.", shown(tuned))
+        except BaseException:
+            engine.close()
+            raise
+    return engine
 
 
 @contextmanager

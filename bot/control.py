@@ -10,7 +10,8 @@ restart                       {}; it ends with ExitCode.RESTART
 reload                        overridden: the names of settings that the bot's environment sets,
                               over what is stored (absent where it is not known); settings are
                               read again
-deploy      version_id        {}; the model of that version serves from now on
+deploy      version_id        {}; the model of that version answers, and is the deployed one
+follow                        {}; what the settings and the registry name now answers
 verdicts    limit             verdicts: the newest first
 set         name, text        {}; a setting is stored and acts, where it is live, at once
 exclude     member_id,        {}; a member is left out of everything, or no longer
@@ -83,6 +84,9 @@ class Bot(Protocol):
 
     async def deploy(self, version_id: str) -> None:
         """Serve that version of the model from now on."""
+
+    async def follow(self) -> None:
+        """Serve what the settings and the registry name now."""
 
     async def set_setting(self, name: str, text: str) -> object:
         """Store a setting and apply it. Raises SettingError with the range."""
@@ -177,6 +181,7 @@ class Control:
             "restart": self._restart,
             "reload": self._reload,
             "deploy": self._deploy,
+            "follow": self._follow,
             "verdicts": self._verdicts,
             "set": self._set,
             "exclude": self._exclude,
@@ -207,6 +212,10 @@ class Control:
 
     async def _deploy(self, data: dict[str, Any]) -> Mapping[str, Any]:
         await self._bot.deploy(_text(data, "version_id", 200))
+        return {}
+
+    async def _follow(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.follow()
         return {}
 
     async def _verdicts(self, data: dict[str, Any]) -> Mapping[str, Any]:

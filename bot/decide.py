@@ -45,6 +45,8 @@ class Facts:
     """Whether somebody asked for silence in the channel."""
     spoke_since: bool = False
     """Whether the persona's last message in the channel is newer than this one."""
+    carried: ReplyReason | None = None
+    """Why an earlier message of the author's is to be answered with this one."""
     is_flooding: bool = False
     """Whether author or channel had as many replies within a minute as the settings allow."""
 
@@ -59,7 +61,7 @@ def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
     forbidden = forbids(message, facts)
     if forbidden is not None:
         return Silent(forbidden)
-    addressed = _addressed(message, facts)
+    addressed = _addressed(message, facts) or facts.carried
     if addressed is not None:
         return Reply(addressed)
     if facts.spoke_since:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.composition import NoModelError
 from bot.env_file import BadConfigError
+from bot.model_change import TrialError
 from bot.platforms.discord_addresses import BadAddressError
 from bot.platforms.discord_errors import (
     BadTokenError,
@@ -17,6 +18,7 @@ from bot.protocol import ExitCode
 from bot.secret import NoTokenError, TokenPlaceError
 from model.gguf_check import GgufError
 from model.llama_runtime import LoadError
+from model.tokenizers import LayoutError
 from storage.errors import MynahError
 from storage.model_registry import RegistryError
 from storage.paths import HomeError
@@ -28,12 +30,14 @@ _CONFIGURATION = (
     GatewayRefusedError,
     GgufError,
     HomeError,
+    LayoutError,
     LoadError,
     NoModelError,
     NoTokenError,
     RegistryError,
     SettingError,
     TokenPlaceError,
+    TrialError,
     WrongServerError,
 )
 """What somebody has to put right first: starting again would not help."""

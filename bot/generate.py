@@ -3,11 +3,12 @@ model server, which gets the words in place of the tokens."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from bot.messages import Draft, Prompt
 from model.chat_format import CHATML, clean_name
-from model.inference import Engine, Sampling
+from model.inference import Engine, Sampling, StoppedBy
 from model.remote_engine import RemoteEngine
 from storage.settings import Settings
 
@@ -15,10 +16,19 @@ Writer: TypeAlias = Engine | RemoteEngine
 """Whoever writes the replies; both are used alike everywhere but here."""
 
 
-async def generate(engine: Writer, prompt: Prompt, settings: Settings, seed: int) -> Draft:
+async def generate(
+    engine: Writer,
+    prompt: Prompt,
+    settings: Settings,
+    seed: int,
+    *,
+    deadline_s: float | None = None,
+    is_wanted: Callable[[], bool] | None = None,
+) -> Draft:
     """One draft. It ends at the end of the turn, or where somebody else's line would begin.
 
-    Raises EngineError; the event loop is free meanwhile.
+    At `deadline_s` (time.monotonic()) it ends with the last whole word; `is_wanted` is asked, maybe
+    on another thread, when its turn comes. Raises EngineError; the event loop is free meanwhile.
     """
     stop_texts = [f"\n{clean_name(name)}:" for name in prompt.names]
     if isinstance(engine, RemoteEngine):
@@ -27,15 +37,27 @@ async def generate(engine: Writer, prompt: Prompt, settings: Settings, seed: int
             prompt.turns,
             sampling=sampling(settings, seed),
             stop_texts=stop_texts,
+            deadline_s=deadline_s,
+            is_wanted=is_wanted,
         )
     else:
         made = await engine.generate(
             prompt.ids,
+            key=prompt.key,
             sampling=sampling(settings, seed),
             stop_ids=[engine.tokenizer.control_id(CHATML.end)],
             stop_texts=stop_texts,
+            deadline_s=deadline_s,
+            is_wanted=is_wanted,
         )
-    return Draft(made.text, seed, made.evaluated_tokens, made.reply_tokens)
+    text = _whole_words(made.text) if made.stopped_by is StoppedBy.TIME else made.text
+    return Draft(text, seed, made.evaluated_tokens, made.reply_tokens, made.stopped_by)
+
+
+def _whole_words(text: str) -> str:
+    """Without what may be half a word at its end."""
+    words = text.rsplit(maxsplit=1)
+    return words[0] if len(words) == 2 and not text[-1:].isspace() else text
 
 
 def sampling(settings: Settings, seed: int) -> Sampling:

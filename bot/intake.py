@@ -224,7 +224,7 @@ class Intake:
         text = await patiently(readable, self._database, record.content, own)
         async with pipeline.turn(record.channel_id):
             if text:
-                await pipeline.transcripts.edit(record.channel_id, record.message_id, text)
+                await pipeline.edit(record.channel_id, record.message_id, text)
             else:  # into a command or a bare link: such lines are not shown
                 await patiently(self._database.drop_context, [record.message_id])
                 pipeline.forget([record.message_id])

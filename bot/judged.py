@@ -42,8 +42,13 @@ class Stopwatch:
     """Seconds between laps, the first from `began_s` on; a stage that runs twice gets their sum."""
 
     def __init__(self, began_s: float) -> None:
-        self._last_s = began_s
+        self._began_s = self._last_s = began_s
         self._laps: dict[str, float] = {}
+
+    @property
+    def age_s(self) -> float:
+        """Since the message arrived. From any thread."""
+        return time.perf_counter() - self._began_s
 
     def lap(self, stage: str) -> None:
         now_s = time.perf_counter()

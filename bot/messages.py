@@ -8,10 +8,12 @@ that keeps them for "why did you speak?". What is stored is `storage.records`; w
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
 from model.chat_format import Note, Turn
+from model.writing import StoppedBy
 from storage.records import ChannelRecord, MemberRecord, MessageRecord
 
 
@@ -120,6 +122,9 @@ class SilentReason(Enum):
     QUIET = "the channel is to be left in peace for a while"
     SPOKE_SINCE = "not addressed, and the last word in the channel is its own"
     FLOOD = "answered too often within the last minute"
+    SAID_MORE = "its author said more before its turn came, and is answered on that"
+    TOO_LATE = "its time was over before a word was written"
+    BUSY = "more replies wait than can be written"
     WENT_DOWN = "the bot went down twice over this message"
     NO_CHANCE = "not addressed, and chance said no at the response rate"
 
@@ -182,6 +187,8 @@ class Prompt:
     """Everyone but the persona who speaks in `turns`, in order of appearance."""
     dropped: int = 0
     """How many of the oldest turns were left out to make room."""
+    key: Hashable = None
+    """The conversation in the engine that has read it along."""
 
     @property
     def tokens(self) -> int:
@@ -197,6 +204,7 @@ class Draft:
     evaluated_tokens: int
     """Prompt tokens that were computed; the others stood in the engine's cache."""
     reply_tokens: int
+    stopped_by: StoppedBy = StoppedBy.END
 
 
 class RefusedBecause(Enum):

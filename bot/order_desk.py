@@ -143,7 +143,7 @@ class OrderDesk:
                 if counts.get(channel.channel_id)
             ),
             members=len(database.members()),
-            model=self._bot.model_name,
+            model=self._bot.serving.keeper.name,
             dataset_examples=sum(newest.counts.values()) if newest else None,
             dataset_made_ms=newest.created_at_ms if newest else None,
         )

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.answer import ATTEMPTS
 from bot.messages import IncomingMessage, Trace
-from bot.pipeline import ATTEMPTS, Pipeline
+from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.platforms.platform import wall_clock_ms
-from bot.read_along import Transcripts
 from bot.transcript import Line
 from storage.database import Database
 from storage.errors import MynahError
@@ -100,10 +100,9 @@ class Conversation:
     async def _begin_with(self, lines: Sequence[Line]) -> None:
         """Go on as if these lines were all that was said here."""
         async with self._pipeline.turn(self._channel_id):
-            transcripts = Transcripts(self._database, since_ms=wall_clock_ms() + 1)
-            for line in lines:
-                await transcripts.mirror(self._channel_id, line)
-            self._pipeline.transcripts = transcripts
+            self._pipeline.transcripts.begin_with(
+                self._channel_id, lines, since_ms=wall_clock_ms() + 1
+            )
 
     @property
     def _channel_id(self) -> int:

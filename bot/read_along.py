@@ -1,6 +1,6 @@
 """Reads along: keeps each active channel's transcript, in memory and in `conversation_context`.
 
-The engine will evaluate new lines from here while nobody waits. Called from the event loop's
+`bot/reader.py` has the engine read them. Called from the event loop's
 thread; the database is asked in worker threads.
 """
 
@@ -62,23 +62,53 @@ class Transcripts:
         """Append a line that stands in the database already."""
         self._put(channel_id, (await self.of(channel_id)).appended([line]))
 
+    def begin_with(self, channel_id: int, lines: Sequence[Line], *, since_ms: int) -> None:
+        """Go on as if these lines were all that was said; older ones are not read back."""
+        self._since_ms = since_ms
+        self._put(channel_id, Transcript(tuple(lines)))
+
     async def edit(self, channel_id: int, message_id: int, text: str) -> None:
         """Give a message's line its new words."""
         await patiently(self._database.replace_context, message_id, text)
         self._put(channel_id, (await self.of(channel_id)).replaced(message_id, text))
 
-    def remove(self, message_ids: Collection[int]) -> None:
-        """Take messages out of all transcripts here, for good; in the database they are gone."""
+    async def correct(self, channel_id: int, message_id: int, text: str) -> None:
+        """A message was edited that stands too far back to be read again: say so at the end.
+
+        The table has its new words in their place.
+        """
+        await patiently(self._database.replace_context, message_id, text)
+        transcript = await self.of(channel_id)
+        said = (line.turn for line in transcript.lines if line.message_id == message_id)
+        turn = next((turn for turn in said if isinstance(turn, Said)), None)
+        if turn is not None:
+            note = Note(f'{turn.name} changed an earlier message to: "{text}"')
+            self._put(channel_id, transcript.appended([Line(note, message_id)]))
+
+    def has_removed(self, message_ids: Collection[int]) -> bool:
+        """Whether any of these was removed, lately at least."""
+        return not self._removed.keys().isdisjoint(message_ids)
+
+    def remove(self, message_ids: Collection[int]) -> set[int]:
+        """Take messages out of all transcripts here, for good; in the database they are gone.
+
+        Returns the channels whose transcripts had some.
+        """
         for message_id in message_ids:
             self._removed[message_id] = None
         while len(self._removed) > KEPT_REMOVED:
             self._removed.popitem(last=False)
+        changed = set()
         for channel_id, transcript in self._by_channel.items():
             self._by_channel[channel_id] = transcript.without(message_ids)
+            if self._by_channel[channel_id] is not transcript:
+                changed.add(channel_id)
+        return changed
 
     async def drop_oldest(self, channel_id: int, count: int) -> None:
-        """Forget the oldest lines here (the database keeps them): `compose` halved the prompt."""
-        self._put(channel_id, (await self.of(channel_id)).without_oldest(count))
+        """Forget the oldest lines here (the database keeps them): the prompt was halved."""
+        if count:
+            self._put(channel_id, (await self.of(channel_id)).without_oldest(count))
 
     def _put(self, channel_id: int, transcript: Transcript) -> None:
         """Keep it, and let go of the channel that was not looked at for the longest time."""

@@ -35,6 +35,9 @@ CANDIDATES = 24
 MIN_COSINE = 0.45
 """Below this two lines are about different things (all-MiniLM-L6-v2 on chat lines)."""
 
+CLOSE_COSINE = 0.6
+"""From here on two lines say nearly the same: what is recalled for them while nobody asks."""
+
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 # Words that match everything and mean nothing in a search; those of three letters and fewer too.
 _COMMON = frozenset(
@@ -80,17 +83,22 @@ class Recall:
         limit: int,
         in_view: Collection[int],
         said: Collection[str],
+        only_close: bool = False,
     ) -> Memories:
         """At most `limit` memories for the message, best first.
 
         Only what was said before it counts: others' messages may be stored while it waits.
         `in_view` are the messages that the transcript holds already, `said` its texts: neither is
-        recalled again. What may be recalled at all is `data.memory.may_be_recalled`.
+        recalled again. What may be recalled at all is `data.memory.may_be_recalled`. `only_close`:
+        by vectors alone, and of them the nearest.
         """
         if limit <= 0:
             return Memories()
-        by_text, by_vector = self._by_text(message.text), self._by_vector(vector)
+        by_text = {} if only_close else self._by_text(message.text)
+        by_vector = self._by_vector(vector, CLOSE_COSINE if only_close else MIN_COSINE)
         scores = fuse([by_text, by_vector])
+        if not scores:
+            return Memories()
         earlier = [i for i in scores if i < message.message_id and i not in in_view]
         found = self._database.messages_by_id(earlier)
         people = {i: self._database.member(i) for i in {r.author_id for r in found}}
@@ -120,8 +128,8 @@ class Recall:
             return {}
         return dict(self._database.search_text(words, CANDIDATES, recallable_only=True))
 
-    def _by_vector(self, vector: NDArray[np.float32] | None) -> dict[int, float]:
-        """Cosines of the nearest messages."""
+    def _by_vector(self, vector: NDArray[np.float32] | None, least: float) -> dict[int, float]:
+        """Cosines of the nearest messages, `least` and above."""
         if self._vectors is None or vector is None:
             return {}
         try:
@@ -129,7 +137,7 @@ class Recall:
         except MynahError as error:
             log.warning("The memory is searched without vectors. %s", error)
             return {}
-        return {message_id: cosine for message_id, cosine in found if cosine >= MIN_COSINE}
+        return {message_id: cosine for message_id, cosine in found if cosine >= least}
 
 
 def fuse(ways: Sequence[Mapping[int, float]]) -> dict[int, float]:

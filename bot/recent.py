@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bot.decide import Facts
+from bot.messages import IncomingMessage
 from bot.patience import patiently
+from bot.platforms.platform import Platform
 
 if TYPE_CHECKING:
     from storage.database import Database
+
+SAID_MORE_AFTER_S = 2.0
+"""A reply that is begun sooner than this is still an answer to what was asked."""
 
 KEPT_IDS = 20_000
 KEPT_PLACES = 1_000
@@ -33,6 +40,8 @@ class Recent:
         self._quiet_until: dict[int, int] = {}
         self._excluded: dict[int, bool] = {}
         self._gone: OrderedDict[int, None] = OrderedDict()
+        self._said: dict[tuple[int, int], int] = {}
+        """By channel and author, the newest message."""
 
     async def times_begun(self, channel_id: int, message_id: int) -> int | None:
         """How often a reply to the message was begun and never ended; None: it was judged."""
@@ -93,6 +102,36 @@ class Recent:
     def is_excluded(self, member_id: int, was_excluded: bool) -> bool:
         """`was_excluded` as it was when a message was stored, and what was said of it since."""
         return self._excluded.get(member_id, was_excluded)
+
+    def note_said(self, message: IncomingMessage) -> None:
+        """Somebody said something that can be read; what answers somebody else says no more."""
+        is_elsewhere = message.record.reply_to_id is not None and not message.answers_persona
+        if is_elsewhere or not message.text.strip():
+            return
+        who = message.channel_id, message.record.author_id
+        self._said[who] = max(message.message_id, self._said.get(who, 0))
+        if len(self._said) > KEPT_PLACES:
+            self._said.pop(next(iter(self._said)))
+
+    def has_said_more(self, message: IncomingMessage, age_s: float) -> bool:
+        """Whether its author said more while it waited. From any thread."""
+        if age_s < SAID_MORE_AFTER_S:
+            return False
+        who = message.channel_id, message.record.author_id
+        return self._said.get(who, 0) > message.message_id
+
+    async def as_of_now(self, message: IncomingMessage, facts: Facts, platform: Platform) -> Facts:
+        """With what may change while a message waits and while its answer is written."""
+        channel_id = message.channel_id
+        excluded = self.is_excluded(message.record.author_id, facts.author_is_excluded)
+        return replace(
+            facts,
+            channel_is_allowed=facts.channel_is_allowed and platform.listens_to(channel_id),
+            author_is_excluded=excluded,
+            is_gone=self.is_gone(message.message_id),
+            age_s=(self._now_ms() - message.record.created_at_ms) / 1000,
+            is_quiet=await self.is_quiet(channel_id),
+        )
 
     def note_deleted(self, message_id: int) -> None:
         """The message was deleted: no reply to it any more."""

@@ -1,8 +1,8 @@
-"""One llama.cpp context that writes replies; `model/inference.py` gives it its thread.
+"""One llama.cpp context that holds several conversations; `model/scheduler.py` says what is next.
 
-The KV cache keeps what was evaluated last; the next call evaluates only what comes behind the
-longest common prefix, so a transcript that only grows costs its new tokens alone. Everything of
-`DecodingContext` runs on one thread; logged are sizes and times, never text.
+Used and freed on the compute worker alone. A batch holds a piece of each conversation that
+is to go on: new tokens behind those that stand in the cache already. Logged are sizes and times,
+never text.
 """
 
 from __future__ import annotations
@@ -10,275 +10,175 @@ from __future__ import annotations
 import ctypes
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from model.abort import AbortFlag
-from model.llama_runtime import load_model
-from model.reply_text import ReplyText
-from storage.errors import MynahError
+from model.llama_runtime import ContextFullError, EngineError, LoadError, load_model
+from model.sequences import Conversation, Sequences
 
 log = logging.getLogger(__name__)
 
 BATCH_TOKENS = 512
-REPEAT_WINDOW_TOKENS = 64
-
-
-class EngineError(MynahError):
-    """The engine cannot do what it was asked for."""
-
-
-class PromptTooLong(EngineError):
-    """A prompt does not fit into the context with room for one token of reply."""
+OTHER_SEQUENCES = 6
+"""Beside two for each channel, one of them for a transcript that is being halved."""
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen. llama.cpp's own samplers, in its own order."""
+class Piece:
+    """Tokens to be put behind a conversation."""
 
-    temperature: float = 0.7
-    """0.0 takes the likeliest token always; nothing else below but the penalty then matters."""
-    top_k: int = 40
-    """0 switches it off."""
-    top_p: float = 0.95
-    """1.0 switches it off."""
-    min_p: float = 0.05
-    """0.0 switches it off."""
-    repeat_penalty: float = 1.0
-    """1.0 switches it off. Looks at the reply's own last 64 tokens, never at others' words."""
-    max_tokens: int = 120
-    seed: int = -1
-    """-1: another one each time, or the engine's own where it was loaded with one."""
-
-
-class StoppedBy(str, Enum):
-    """Why a reply is over."""
-
-    END = "end"
-    """The model ended its turn (an end-of-generation or other control token, or a stop id)."""
-    TEXT = "text"
-    """A stop text came; it is not in the reply."""
-    LENGTH = "length"
-    """max_tokens."""
-    CONTEXT = "context"
-    """The context is full."""
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One reply and what it cost."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    """Every token drawn, the one that ended the reply left out."""
-    prompt_tokens: int
-    evaluated_tokens: int
-    """Of the prompt's tokens, how many were not in the cache already."""
-    reply_tokens: int
-    prompt_s: float
-    reply_s: float
-    stopped_by: StoppedBy
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request to write, all choices made."""
-
-    ids: tuple[int, ...]
-    sampling: Sampling
-    seed: int
-    stop_texts: tuple[str, ...]
-    stop_ids: frozenset[int]
-    fresh: bool
+    conversation: Conversation
+    ids: Sequence[int]
+    is_sampled: bool = False
+    """Whether a token is to be drawn behind its last one."""
 
 
 class DecodingContext:
-    """llama.cpp's model and context. Made, used and freed on the worker thread alone."""
+    """llama.cpp's model and context."""
 
-    def __init__(self, path: Path, context_tokens: int, threads: int, use_mmap: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context_tokens: int,
+        channels: int,
+        threads: int,
+        batch_threads: int,
+        use_mmap: bool,
+    ) -> None:
+        """Room for `channels` conversations of `context_tokens`, and half of one more for a
+        transcript that is being halved; 0: for one alone. Raises GgufError, LoadError."""
         import llama_cpp
 
-        self._llama = llama_cpp
+        self.llama = self._llama = llama_cpp
         started = time.perf_counter()
         self._model, self.header = load_model(path, use_mmap=use_mmap)
         self.vocab = llama_cpp.llama_model_get_vocab(self._model)
-        context_tokens = _within(self.header.context_length, context_tokens, path.name)
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = context_tokens
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, context_tokens)
-        params.n_seq_max = 1
-        params.n_outputs_max = 1
-        params.n_threads = params.n_threads_batch = threads
-        params.no_perf = True
-        self._handle = llama_cpp.llama_init_from_model(self._model, params)
-        if not self._handle:
+        self.context_tokens = _within(self.header.context_length, context_tokens, path.name)
+        self._sequences = 2 * channels + OTHER_SEQUENCES
+        try:
+            self._refuse_what_cannot_rewind(path.name)
+            self._handle = self._make(path.name, channels, threads, batch_threads)
+        except BaseException:
             llama_cpp.llama_model_free(self._model)
+            raise
+        self._memory = llama_cpp.llama_get_memory(self._handle)
+        self.cells = int(llama_cpp.llama_n_ctx(self._handle))
+        """Tokens of all conversations together; what they share counts once."""
+        self._batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self.sequences = Sequences(llama_cpp, self._memory, self._sequences)
+        log.info(
+            "loaded %s: %d tokens of context, %d and %d threads, %.2f s",
+            path.name, self.cells, threads, batch_threads,
+            time.perf_counter() - started,
+        )  # fmt: skip
+
+    def _refuse_what_cannot_rewind(self, name: str) -> None:
+        llama = self._llama
+        if llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model):
+            raise LoadError(
+                f"{name} ({self.header.architecture}) keeps a running state instead of the words "
+                "it read, so nothing could be taken back out of it: choose a transformer model"
+            )
+
+    def _make(self, name: str, channels: int, threads: int, batch_threads: int) -> Any:
+        llama, one = self._llama, self.context_tokens
+        params = llama.llama_context_default_params()
+        params.n_ctx = one * channels + one // 2 if channels else one
+        params.n_batch = params.n_ubatch = BATCH_TOKENS
+        # llama.cpp wants room for a row of logits a sequence.
+        params.n_seq_max = params.n_outputs_max = self._sequences
+        # Without it, copying a prefix between sequences aborts the process.
+        params.kv_unified = True
+        # Else a model with a sliding window forgets what a shorter transcript would need again.
+        params.swa_full = True
+        params.n_threads, params.n_threads_batch = threads, batch_threads
+        params.no_perf = True
+        handle = llama.llama_init_from_model(self._model, params)
+        if not handle:
             raise EngineError(
-                f"no context of {context_tokens} tokens could be made for {path.name}: "
+                f"no context of {params.n_ctx} tokens could be made for {name}: "
                 "there is too little memory, or the model cannot write text"
             )
-        self._memory = llama_cpp.llama_get_memory(self._handle)
-        self.context_tokens = int(llama_cpp.llama_n_ctx(self._handle))
-        self._batch_tokens = int(llama_cpp.llama_n_batch(self._handle))
-        self._cached: list[int] = []
-        log.info(
-            "loaded %s: %d tokens of context, %d threads, %.2f s",
-            path.name, self.context_tokens, threads, time.perf_counter() - started,
-        )  # fmt: skip
+        return handle
 
-    def generate(
-        self, call: Call, flag: AbortFlag, deliver: Callable[[str], None] | None
-    ) -> Generation:
-        if self._handle is None:
-            raise EngineError("the engine is closed")
-        self._refuse_misfit(call.ids)
+    @property
+    def is_open(self) -> bool:
+        return self._handle is not None
+
+    @property
+    def threads(self) -> tuple[int, int]:
+        """For writing and for reading."""
+        llama = self._llama
+        return llama.llama_n_threads(self._handle), llama.llama_n_threads_batch(self._handle)
+
+    def set_threads(self, threads: int, batch_threads: int) -> None:
+        if self._handle is not None:
+            self._llama.llama_set_n_threads(self._handle, threads, batch_threads)
+
+    def decode(
+        self, pieces: Sequence[Piece], flag: AbortFlag, busy: Collection[Hashable]
+    ) -> list[int] | None:
+        """Put the pieces behind their conversations, together at most BATCH_TOKENS.
+
+        Returns each piece's place in the batch for `sample`; None where `flag` ended it, and then
+        nothing was put anywhere. Conversations that are not `busy` go where room is needed. Raises
+        ContextFullError, EngineError.
+        """
+        places = self._fill(pieces)
         flag.watch(self._llama, self._handle)
         try:
-            return self._generate(call, flag, deliver)
+            result = self._llama.llama_decode(self._handle, self._batch)
+            while result == 1 and not flag.is_set() and self.sequences.drop_oldest(busy):
+                result = self._llama.llama_decode(self._handle, self._batch)
         finally:
             flag.unwatch(self._llama, self._handle)
-
-    def _generate(
-        self, call: Call, flag: AbortFlag, deliver: Callable[[str], None] | None
-    ) -> Generation:
-        started = time.perf_counter()
-        reused = self._cut_cache(0) if call.fresh else self._keep_prefix(call.ids)
-        finished = self._evaluate(call.ids[reused:], flag)
-        prompted = time.perf_counter()
-        reply = ReplyText(call.stop_texts, deliver)
-        drawn: list[int] = []
-        stopped_by = StoppedBy.CANCELLED
-        if finished:
-            stopped_by = self._write(call, flag, reply, drawn)
-        text = reply.finish(stopped=stopped_by is StoppedBy.TEXT)
-        ended = time.perf_counter()
-        log.info(
-            "generated: prompt %d tokens (%d evaluated) in %.2f s, reply %d tokens in %.2f s, %s",
-            len(call.ids), len(call.ids) - reused, prompted - started,
-            len(drawn), ended - prompted, stopped_by.value,
-        )  # fmt: skip
-        return Generation(
-            text=text,
-            token_ids=tuple(drawn),
-            prompt_tokens=len(call.ids),
-            evaluated_tokens=len(call.ids) - reused,
-            reply_tokens=len(drawn),
-            prompt_s=prompted - started,
-            reply_s=ended - prompted,
-            stopped_by=stopped_by,
+        if result == 0:
+            for piece in pieces:
+                piece.conversation.tokens += piece.ids
+            return places
+        for piece in pieces:
+            self.sequences.clean(piece.conversation, len(piece.conversation.tokens))
+        if result == 2 or flag.is_set():
+            return None
+        if result == 1:
+            raise ContextFullError("the model's memory of the conversation is full")
+        raise EngineError(
+            f"llama.cpp could not evaluate {self._batch.n_tokens} tokens (code {result})"
         )
 
-    def _write(self, call: Call, flag: AbortFlag, reply: ReplyText, drawn: list[int]) -> StoppedBy:
-        """Draw tokens into `drawn` and `reply` until something ends it."""
-        llama = self._llama
-        sampler = self._sampler(call)
-        try:
-            while len(drawn) < call.sampling.max_tokens:
-                if flag.is_set():
-                    return StoppedBy.CANCELLED
-                token = llama.llama_sampler_sample(sampler, self._handle, -1)
-                if token in call.stop_ids or self._ends_turn(token):
-                    return StoppedBy.END
-                drawn.append(token)
-                if reply.add(self._piece(token)):
-                    return StoppedBy.TEXT
-                if len(drawn) == call.sampling.max_tokens:
-                    break
-                if len(self._cached) >= self.context_tokens:
-                    return StoppedBy.CONTEXT
-                if not self._evaluate((token,), flag):
-                    return StoppedBy.CANCELLED
-            return StoppedBy.LENGTH
-        finally:
-            llama.llama_sampler_free(sampler)
+    def _fill(self, pieces: Sequence[Piece]) -> list[int]:
+        batch, at, places = self._batch, 0, []
+        for piece in pieces:
+            begin = len(piece.conversation.tokens)
+            for offset, token in enumerate(piece.ids):
+                batch.token[at] = token
+                batch.pos[at] = begin + offset
+                batch.n_seq_id[at] = 1
+                batch.seq_id[at][0] = piece.conversation.sequence_id
+                batch.logits[at] = 0
+                at += 1
+            batch.logits[at - 1] = piece.is_sampled
+            places.append(at - 1)
+        batch.n_tokens = at
+        return places
 
-    def _refuse_misfit(self, ids: Sequence[int]) -> None:
-        if not ids:
-            raise EngineError("there is nothing to answer: the prompt is empty")
-        if len(ids) >= self.context_tokens:
-            raise PromptTooLong(
-                f"the prompt has {len(ids)} tokens and the context holds {self.context_tokens}: "
-                "shorten the transcript or raise context_tokens"
-            )
+    def sample(self, chain: Any, place: int) -> int:
+        """Draw the token behind the piece at `place` of the last batch."""
+        return int(self._llama.llama_sampler_sample(chain, self._handle, place))
 
-    def _keep_prefix(self, ids: Sequence[int]) -> int:
-        """Drop from the cache what differs from `ids`; how many of them need no evaluation.
-
-        The last one is always evaluated again: its logits are needed.
-        """
-        common = 0
-        for old, new in zip(self._cached, ids[:-1], strict=False):
-            if old != new:
-                break
-            common += 1
-        return self._cut_cache(common)
-
-    def _cut_cache(self, length: int) -> int:
-        """Keep the first `length` tokens; fewer where the model's memory cannot be cut (0)."""
-        if not self._llama.llama_memory_seq_rm(self._memory, 0, length, -1):
-            self._llama.llama_memory_clear(self._memory, True)
-            length = 0
-        del self._cached[length:]
-        return length
-
-    def _evaluate(self, ids: Sequence[int], flag: AbortFlag) -> bool:
-        """Put `ids` behind what is cached; False where it was cancelled (what was done is kept)."""
-        for start in range(0, len(ids), self._batch_tokens):
-            if flag.is_set():
-                return False
-            chunk = ids[start : start + self._batch_tokens]
-            tokens = (self._llama.llama_token * len(chunk))(*chunk)
-            batch = self._llama.llama_batch_get_one(tokens, len(chunk))
-            result = self._llama.llama_decode(self._handle, batch)
-            if result == 0:
-                self._cached += chunk
-                continue
-            self._cut_cache(len(self._cached))
-            if result == 2 or flag.is_set():
-                return False
-            raise EngineError(f"llama.cpp could not evaluate {len(chunk)} tokens (code {result})")
-        return True
-
-    def _sampler(self, call: Call) -> Any:
-        """llama.cpp's chain: penalties, top-k, top-p, min-p, temperature, draw."""
-        llama, sampling = self._llama, call.sampling
-        chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-        steps = []
-        if sampling.repeat_penalty != 1.0:
-            size = llama.llama_vocab_n_tokens(self.vocab)
-            steps.append(self._penalties(size, sampling.repeat_penalty))
-        if sampling.temperature <= 0.0:
-            steps.append(llama.llama_sampler_init_greedy())
-        else:
-            if sampling.top_k > 0:
-                steps.append(llama.llama_sampler_init_top_k(sampling.top_k))
-            if sampling.top_p < 1.0:
-                steps.append(llama.llama_sampler_init_top_p(sampling.top_p, 1))
-            if sampling.min_p > 0.0:
-                steps.append(llama.llama_sampler_init_min_p(sampling.min_p, 1))
-            steps.append(llama.llama_sampler_init_temp(sampling.temperature))
-            steps.append(llama.llama_sampler_init_dist(call.seed))
-        for step in steps:
-            llama.llama_sampler_chain_add(chain, step)
-        return chain
-
-    def _penalties(self, vocabulary_size: int, repeat: float) -> Any:
-        return self._llama.llama_sampler_init_penalties(
-            vocabulary_size, REPEAT_WINDOW_TOKENS, repeat, 0.0, 0.0
-        )
-
-    def _ends_turn(self, token: int) -> bool:
+    def ends_turn(self, token: int) -> bool:
         """End-of-generation, and any other control token: no reply goes on behind one."""
         return bool(
             self._llama.llama_vocab_is_eog(self.vocab, token)
             or self._llama.llama_vocab_is_control(self.vocab, token)
         )
 
-    def _piece(self, token: int) -> bytes:
+    def bytes_of(self, token: int) -> bytes:
+        """The token's text; a part of a character where it takes several tokens."""
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
@@ -288,8 +188,9 @@ class DecodingContext:
             room = -size
 
     def free(self) -> None:
-        """Free context and model; nothing can be generated afterwards. Again does nothing."""
+        """Free context and model; nothing can be computed afterwards. Again does nothing."""
         if self._handle is not None:
+            self._llama.llama_batch_free(self._batch)
             self._llama.llama_free(self._handle)
             self._llama.llama_model_free(self._model)
             self._handle = self._model = self._memory = self.vocab = None

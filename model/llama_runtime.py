@@ -20,8 +20,9 @@ log = logging.getLogger("llama.cpp")
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 """ggml_log_level: debug 1, info 2, warn 3, error 4; 5 continues the line before."""
 
-_HARMLESS = ("load: special_eos_id is not in special_eog_ids",)
-"""Warnings that say nothing: an embedder's [SEP] ends no generation."""
+_HARMLESS = ("load: special_eos_id is not in special_eog_ids", "llama_context: n_ctx_seq (")
+"""Warnings that say nothing: an embedder's [SEP] ends no generation; a context for several
+conversations may be larger than what the model was trained for, as long as each of them is not."""
 
 _kept_callback: Any = None
 """llama.cpp holds only the address: the callback must live as long as the process does."""
@@ -29,6 +30,14 @@ _kept_callback: Any = None
 
 class LoadError(MynahError):
     """A model file that llama.cpp cannot load here."""
+
+
+class EngineError(MynahError):
+    """The engine cannot do what it was asked for."""
+
+
+class ContextFullError(EngineError):
+    """The cache has no room for more, although nothing is left that could go."""
 
 
 def start_runtime() -> None:

@@ -6,11 +6,16 @@ from __future__ import annotations
 import os
 import threading
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from model.chat_format import Tokenizer
 from model.gguf_check import GgufError, check
 from storage.errors import MynahError
+
+KEPT_TEXTS = 8_192
+"""Lines, mostly: some channels' transcripts."""
 
 
 class LayoutError(MynahError):
@@ -47,6 +52,27 @@ class TransformersTokenizer:
             as_nfc(text), add_special_tokens=False, split_special_tokens=True
         )
         return ids
+
+
+class CachingTokenizer:
+    """Keeps the ids of the last texts, so that a transcript that grew by a line costs that line.
+
+    Any thread, as the tokenizer that it asks.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.inner = tokenizer
+        self._kept = lru_cache(KEPT_TEXTS)(lambda text: tuple(tokenizer.text_ids(text)))
+
+    def control_id(self, token: str) -> int:
+        return self.inner.control_id(token)
+
+    def text_ids(self, text: str) -> list[int]:
+        return list(self._kept(text))
+
+    def clear(self) -> None:
+        """Keep no text any more."""
+        self._kept.cache_clear()
 
 
 class LlamaTokenizer:

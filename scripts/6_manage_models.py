@@ -16,12 +16,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bot.protocol import ask_running
 from scripts.edge import ending_in_a_sentence, home_and_json
 from scripts.running_bot import tell_running_bot
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
-from storage.paths import find_home
+from storage.paths import Home, find_home
 from storage.records import ModelVersion
 
 EXAMPLES = """\
@@ -32,9 +33,12 @@ examples:
   python scripts/6_manage_models.py rollback        the previously deployed version answers again
   python scripts/6_manage_models.py verify          every version's file against its SHA-256
 
-A running bot is restarted with the newly deployed model.
+A running bot tries the model out and answers with it from then on; it stays online.
 Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it could not be done.
 """
+
+CHANGE_S = 300.0
+"""How long the running bot may take to load another model and to try it out."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,6 +80,17 @@ def run(registry: ModelRegistry, command: str, version_id: str | None) -> dict[s
     if command == "deploy":
         return {"deployed": _as_json(registry, registry.deploy(version_id))}
     return {"version": _as_json(registry, registry.get(version_id))}
+
+
+def deployed_by_running_bot(home: Home, version_id: str) -> bool:
+    """Have the bot that runs in this home try the version out and deploy it; False where none runs.
+
+    Raises ControlError with the bot's sentence: then nothing has changed.
+    """
+    return (
+        ask_running(home.data_storage, "deploy", version_id=version_id, timeout_s=CHANGE_S)
+        is not None
+    )
 
 
 def _problem(registry: ModelRegistry, version: ModelVersion) -> str | None:
@@ -120,11 +135,15 @@ def main() -> int:
     """See EXAMPLES for the exit status."""
     arguments = build_parser().parse_args()
     home = find_home(getattr(arguments, "home", None))
+    version_id: Any = getattr(arguments, "version_id", None)
     with Database.open(home.database, backups=home.backups) as db:
         registry = ModelRegistry(db, home)
-        result = run(registry, arguments.command, getattr(arguments, "version_id", None))
-    if "deployed" in result:
-        tell_running_bot(home, "restart", "The running bot restarts with it.")
+        if arguments.command == "deploy" and deployed_by_running_bot(home, version_id):
+            result = {"deployed": _as_json(registry, registry.get(version_id))}
+        else:
+            result = run(registry, arguments.command, version_id)
+    if arguments.command == "rollback":
+        tell_running_bot(home, "follow", "The running bot answers with it.", timeout_s=CHANGE_S)
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

@@ -11,12 +11,17 @@ from storage.paths import Home
 
 
 def tell_running_bot(
-    home: Home, do: str, done: str | Callable[[Mapping[str, Any]], str], **data: Any
+    home: Home,
+    do: str,
+    done: str | Callable[[Mapping[str, Any]], str],
+    *,
+    timeout_s: float = 5.0,
+    **data: Any,
 ) -> None:
     """Ask the bot to `do` it (with `data`) and print `done`, or what that makes of the answer;
     nothing where no bot runs in this home."""
     try:
-        answer = ask_running(home.data_storage, do, **data)
+        answer = ask_running(home.data_storage, do, timeout_s=timeout_s, **data)
     except ControlError as error:
         print(f"It is stored, but the running bot was not told. {error}", file=sys.stderr)
         return

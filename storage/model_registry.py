@@ -1,7 +1,7 @@
 """The registry of models: candidate -> judged -> deployed -> retired, with lineage and rollback.
 
 A version is one GGUF file and where it came from. What is deployed has been compared with its
-SHA-256 in that very moment; a version whose file is missing or differs is never deployed.
+SHA-256 right before; a version whose file is missing or differs is never deployed.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ class ModelRegistry:
         Raises RegistryError, and nothing has changed then. A running bot follows at its next start.
         """
         self.verify(version_id)
+        return self.record_deployed(version_id)
+
+    def record_deployed(self, version_id: str) -> ModelVersion:
+        """The second half of `deploy`, for who verified the file and tried it out in between.
+
+        Raises RegistryError.
+        """
+        self.get(version_id)
         self._db.set_model_status(version_id, "deployed", self._clock_ms())
         return self.get(version_id)
 

@@ -33,6 +33,10 @@ _ENDED = "The connection to the bot has ended; it stops, restarts or was ended."
 _NONE = "No bot of this home runs; start it first."
 
 
+CONNECT_S = 5.0
+"""How long a bot may take to shake hands, however long its answer takes."""
+
+
 class ControlClient:
     """One connection to a running bot; made by `connect`. Belongs to one event loop's thread."""
 
@@ -162,7 +166,7 @@ def ask_running(
 
     `folder` is the home's `data_storage`. For scripts: to be called where no event loop runs.
     Raises ControlError with the bot's sentence where it refuses, with ours where a bot is there
-    and does not answer: `timeout_s` is allowed for connecting and again for the answer.
+    and does not answer within `timeout_s`.
     """
     endpoint = read_endpoint(folder)
     if endpoint is None:
@@ -176,7 +180,8 @@ def ask_running(
 async def _ask_once(
     endpoint: Endpoint, do: str, timeout_s: float, data: dict[str, Any]
 ) -> dict[str, Any]:
-    async with await ControlClient.connect(endpoint, timeout_s=timeout_s) as client:
+    connect_s = min(timeout_s, CONNECT_S)
+    async with await ControlClient.connect(endpoint, timeout_s=connect_s) as client:
         return await client.ask(do, timeout_s=timeout_s, **data)
 
 

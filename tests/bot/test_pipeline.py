@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.answer import ATTEMPTS
 from bot.messages import Allowed, Refused, Reply, ReplyReason, Silent, SilentReason
-from bot.pipeline import ATTEMPTS, Pipeline
+from bot.model_keeper import OneEngine
+from bot.pipeline import Pipeline
 from bot.platforms.platform import Accepted, DeliveryError
 from bot.read_along import LOADED_LINES, Transcripts
 from bot.recall import Recall
@@ -84,7 +86,7 @@ def make(
     }
     return Pipeline(
         database=database,
-        engine=engine,  # type: ignore[arg-type]
+        model=OneEngine(engine),  # type: ignore[arg-type]
         recall=Recall(database),
         platform=room or Room(),
         settings=Settings(values),

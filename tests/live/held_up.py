@@ -20,7 +20,7 @@ def slow_loading() -> None:
     """The model lies on a disk that does not answer."""
     import model.inference
 
-    def load(*arguments: Any) -> Any:
+    def load(*arguments: Any, **named: Any) -> Any:
         time.sleep(FOR_EVER_S)
 
     setattr(model.inference, "DecodingContext", load)  # noqa: B010

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.protocol import ExitCode
+from storage.paths import DEMO_BASE_DIR
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.live.process import BotProcess, make_home, running
-from tests.model.model_server_stand_in import ModelServerStandIn
+from tests.model.model_server_stand_in import Fault, ModelServerStandIn
+from tests.model.real_model_server import PYTHON_SERVER, RealModelServer
 
 KEY = "sk-planted-key-of-the-model-server"
 
@@ -35,19 +37,45 @@ def test_a_server_answers_on_discord_and_its_failure_is_silence(
             asked = world.say(general, alice, "Mynah, when is the raid?")
             [post] = bot.wait_posts(1)
             assert (post.content, post.reply_to) == ("nine works for me", asked)
-            assert server.asked[0]["messages"][-1]["content"].endswith("when is the raid?")
+            assert server.asked[0]["messages"][-1]["content"].endswith("when is the raid?\n")
             stats = bot.ask("stats")
             assert server.url.split("/")[2] == stats["model"]
-            server.status = 503
+            server.status = 500
             world.say(general, alice, "Mynah, and tomorrow?")
             bot.wait_until(lambda: bot.ask("stats")["statistics"]["24h"]["errors"] == 1)
             server.status, server.reply = 200, "tomorrow as well"
+            server.faults.append(Fault(503))  # it passes
             world.say(general, alice, "Mynah, are you there?")
             assert bot.wait_posts(2)[1].content == "tomorrow as well"
             assert bot.end() == ExitCode.DONE
     kept = [path for path in home.root.rglob("*") if path.is_file()]
     assert not [path for path in kept if KEY.encode() in path.read_bytes()]
-    assert any(b"status 503" in path.read_bytes() for path in home.logs.iterdir())
+    assert any(b"status 500" in path.read_bytes() for path in home.logs.iterdir())
+
+
+def test_a_real_server_answers_dies_and_answers_again(
+    discord: StandInThread, tmp_path: Path
+) -> None:
+    world = discord.world
+    general, alice = world.general.id, world.alice.id
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    with RealModelServer(PYTHON_SERVER, gguf, tmp_path) as server:
+        values = {"model_path": "", "model_url": server.address, "seed": 3}
+        home = make_home(tmp_path / "home", discord, **values)
+        with running(home, discord) as bot:
+            asked = world.say(general, alice, "Mynah, what are you up to?")
+            [post] = bot.wait_posts(1)
+            assert post.reply_to == asked
+            server.kill()
+            world.say(general, alice, "Mynah, and tomorrow?")
+            bot.wait_until(lambda: bot.ask("stats")["statistics"]["24h"]["errors"] == 1)
+            server.start()
+            world.say(general, alice, "Mynah, are you there?")
+            bot.wait_posts(2)
+            assert bot.end() == ExitCode.DONE
+    assert any(
+        b"correct the setting model_url" in path.read_bytes() for path in home.logs.iterdir()
+    )
 
 
 def test_an_address_that_is_none_is_a_final_sentence(

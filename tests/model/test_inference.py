@@ -10,12 +10,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from model.abort import AbortFlag
-from model.decoding import Call, DecodingContext
 from model.gguf_check import GgufError
 from model.inference import Engine, EngineError, PromptTooLong, Sampling, StoppedBy
 from model.llama_runtime import LoadError, refuse_too_large
@@ -285,10 +282,10 @@ def test_a_call_that_began_before_close_is_refused_after_it(q4_gguf: Path) -> No
     reached, may_go_on = threading.Event(), threading.Event()
 
     class Hesitant(Engine):
-        def _call(self, *given: Any) -> Call:
+        def _seed_of(self, sampling: Sampling) -> int:
             reached.set()
             may_go_on.wait(10)
-            return super()._call(*given)
+            return super()._seed_of(sampling)
 
     engine = Hesitant.load(q4_gguf, context_tokens=128, threads=1)
     with ThreadPoolExecutor(1) as other:
@@ -307,15 +304,6 @@ def test_close_ends_what_runs(f16_gguf: Path) -> None:
         time.sleep(0.2)
         engine.close()
         assert asked.result(3).stopped_by is StoppedBy.CANCELLED
-
-
-def test_a_freed_context_refuses(q4_gguf: Path) -> None:
-    context = DecodingContext(q4_gguf, 128, 1, True)
-    context.free()
-    context.free()
-    call = Call((5,), GREEDY, 0, (), frozenset(), True)
-    with pytest.raises(EngineError, match="closed"):
-        context.generate(call, AbortFlag(), None)
 
 
 def test_no_more_context_than_the_model_was_made_for(

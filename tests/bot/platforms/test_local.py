@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from bot.composition import open_pipeline, open_recall, stored_settings
+from bot.model_keeper import OneEngine
 from bot.platforms.local import LocalPlatform, Side, Terminal, new_message_id, say_once
 from bot.recall import Recall
 from model.embedder import copy_embedder
@@ -109,7 +110,8 @@ def test_each_session_starts_afresh_but_remembers_the_history(
 
 def test_a_failing_side_says_so_and_the_other_still_answers(sides: list[Side]) -> None:
     pipeline: Any = sides[0].pipeline
-    pipeline.engine = FailingEngine(pipeline.engine)
+    answerer = pipeline._answerer
+    answerer._lender = OneEngine(FailingEngine(answerer._lender.engine))  # type: ignore[arg-type]
     shown = talk(sides, "hello over there\n")
     assert "[base]  (failed: the model is out of words)" in shown
     assert "[tuned] " in shown
@@ -125,7 +127,8 @@ def test_a_memory_whose_folder_is_gone_costs_no_reply(
     folder = tmp_path / "vectors"
     index = VectorIndex(folder, 8)
     index.add([1], np.eye(8, dtype=np.float32)[:1])
-    sides[0].pipeline._recall = Recall(database, index=index, embedder=Directions())  # type: ignore[arg-type]
+    answerer: Any = sides[0].pipeline._answerer
+    answerer._recall = Recall(database, index=index, embedder=Directions())  # type: ignore[arg-type]
     shutil.rmtree(folder)
     shown = talk(sides[:1], "who brought the cake to us\n")
     assert shown.splitlines()[-1] == "Bye."

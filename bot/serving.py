@@ -1,0 +1,166 @@
+"""What one bot answers with: its model, the memory beside it, and when they read along.
+
+Opened in `bot/bot.py`. Everything is called from the event loop's thread but where said; what
+blocks runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from bot.composition import model_to_answer_with, open_engine, open_recall
+from bot.generate import Writer
+from bot.model_change import Model, Sizes
+from bot.model_keeper import ModelKeeper
+from bot.patience import patiently
+from bot.pipeline import Pipeline
+from bot.recall import Recall
+from bot.spare_time import SpareTime
+from model.compute import ComputeWorker
+from model.fit import available_bytes, need_of
+from model.gguf_check import check
+from model.inference import Engine
+from model.model_server import ModelServer
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
+from storage.paths import Home
+from storage.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """One bot's. `load` it, `run` it beside everything else, `close` it at the end."""
+
+    def __init__(self, home: Home, database: Database, settings: Callable[[], Settings]) -> None:
+        """Loads nothing."""
+        self.recall: Recall
+        self.keeper = ModelKeeper(
+            self._open, Sizes(self._need_bytes, available_bytes), on_change=self._note_model
+        )
+        self._home = home
+        self._database = database
+        self._settings = settings
+        self._at_start = settings()
+        """What a model is opened with: a setting that was changed since must not bar the way back
+        to the model that answered before."""
+        self._worker = ComputeWorker()
+        self._spare_time = SpareTime(settings, self._note_share)
+        self._share = 0.0
+        self._pipelines: tuple[Pipeline, ...] = ()
+        self._parts = ExitStack()
+
+    async def load(self) -> None:
+        """Open the memory and load the model that is to answer. Raises MynahError."""
+        await asyncio.to_thread(self._open_recall)
+        name, model = await asyncio.to_thread(self._to_answer_with)
+        await self.keeper.load(name, model)
+
+    def read_for(self, *pipelines: Pipeline) -> None:
+        """These have the model read along."""
+        self._pipelines = pipelines
+
+    async def run(self) -> None:
+        """See to when reading along may compute, and let an unused model go. Never ends."""
+        minutes = lambda: self._settings().whole("unload_after_minutes")  # noqa: E731
+        await asyncio.gather(self._spare_time.run(), self.keeper.run_idle(minutes))
+
+    async def deploy(self, version_id: str) -> None:
+        """Have that version answer, and keep it as the one that is deployed.
+
+        The row comes last: a model that takes the whole process down is not there at the next
+        start. Where it cannot answer, what answered before goes on. Raises MynahError.
+        """
+        registry = ModelRegistry(self._database, self._home)
+        version = await asyncio.to_thread(registry.verify, version_id)
+        settings = self._settings()
+        if settings.text("model_url").strip() or settings.text("model_path").strip():
+            await patiently(registry.record_deployed, version_id)
+            return  # something else answers, as the settings want it
+        await self.keeper.change(version_id, registry.path(version))
+        try:
+            await patiently(registry.record_deployed, version_id)
+        except MynahError:
+            await self.follow()
+            raise
+
+    async def follow(self) -> None:
+        """Have what the home names now answer. Raises MynahError, as `deploy` does."""
+        name, model = await asyncio.to_thread(self._to_answer_with)
+        await self.keeper.change(name, model)
+
+    def note_settings(self) -> None:
+        """They are others now."""
+        self._spare_time.look_now()
+
+    def status(self) -> dict[str, Any]:
+        """For people: which model, since when, with how many threads, and whether it reads."""
+        engine = self.keeper.engine
+        figures: dict[str, Any] = {"reading": self._spare_time.reason}
+        if isinstance(engine, Engine):
+            evaluated = engine.evaluated
+            figures |= {"read_tokens": evaluated.read, "asked_tokens": evaluated.asked}
+            with suppress(MynahError):  # it is being closed
+                figures["threads"], figures["batch_threads"] = engine.threads
+        return {**self.keeper.status(), **figures}
+
+    async def close(self) -> None:
+        """Close model and memory."""
+        await self.keeper.close()
+        await asyncio.to_thread(self._parts.close)
+        await asyncio.to_thread(self._worker.close)
+
+    # -- in worker threads ----------------------------------------------------------------------
+
+    def _to_answer_with(self) -> tuple[str, Model]:
+        return model_to_answer_with(self._home, self._database, self._settings())
+
+    def _open_recall(self) -> None:
+        self.recall = self._parts.enter_context(
+            open_recall(self._home, self._database, self._settings())
+        )
+
+    def _open(self, model: Model) -> Writer:
+        engine = open_engine(model, self._at_start, self._home, worker=self._worker)
+        if isinstance(engine, Engine):
+            # Before the first reply asks for it: a file of gigabytes takes seconds.
+            threading.Thread(target=_hash, args=[engine], daemon=True).start()
+        return engine
+
+    def _need_bytes(self, model: Model) -> int:
+        if isinstance(model, ModelServer):
+            return 0
+        settings = self._at_start
+        need = need_of(
+            check(model),
+            context_tokens=settings.whole("context_tokens"),
+            channels=settings.whole("channels_read_along"),
+            use_mmap=settings.switch("model_mmap"),
+        )
+        return need.total_bytes
+
+    # -- what others tell -----------------------------------------------------------------------
+
+    def _note_model(self, engine: Writer | None) -> None:
+        if engine is None:
+            return
+        engine.set_reading(self._share)
+        for pipeline in self._pipelines:
+            pipeline.reader.note_changed_model()
+
+    def _note_share(self, share: float, reason: str) -> None:
+        log.info("Reading along: %s.", reason)
+        self._share = share
+        if (engine := self.keeper.engine) is not None:
+            engine.set_reading(share)
+
+
+def _hash(engine: Engine) -> None:
+    with suppress(MynahError):
+        _ = engine.sha256

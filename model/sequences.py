@@ -1,0 +1,107 @@
+"""Which conversation stands in which sequence of llama.cpp's KV cache, token by token.
+
+A sequence is one conversation's transcript as it was evaluated. What several have in common at
+their beginning (the persona) is evaluated once and shared: with a unified cache copying a prefix
+copies no cells. Everything runs on the compute worker but `missing`, which any thread may ask.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.llama_runtime import ContextFullError
+
+
+@dataclass(eq=False)
+class Conversation:
+    """One sequence. `tokens` are those whose keys and values stand in the cache."""
+
+    sequence_id: int
+    tokens: list[int] = field(default_factory=list)
+
+
+class Sequences:
+    """The conversations of one context, the one used last at the end."""
+
+    def __init__(self, llama: Any, memory: Any, count: int) -> None:
+        """`memory` is the context's; `count` its n_seq_max."""
+        self._llama = llama
+        self._memory = memory
+        self._free = list(range(count))
+        self._by_key: OrderedDict[Hashable, Conversation] = OrderedDict()
+
+    def of(self, key: Hashable, ids: Sequence[int], busy: Collection[Hashable]) -> Conversation:
+        """The key's conversation. One that is not kept begins with what another one has in common
+        with `ids`; where all are taken, the one used longest ago that is not `busy` goes. Raises
+        ContextFullError."""
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._begin(key, ids, busy)
+        self._by_key.move_to_end(key)
+        return found
+
+    def cut(self, conversation: Conversation, length: int) -> None:
+        """Keep its first `length` tokens."""
+        if length < len(conversation.tokens):
+            self.clean(conversation, length)
+            del conversation.tokens[length:]
+
+    def clean(self, conversation: Conversation, length: int) -> None:
+        """Take everything from position `length` on out of the cache."""
+        self._llama.llama_memory_seq_rm(self._memory, conversation.sequence_id, length, -1)
+
+    def drop(self, key: Hashable) -> None:
+        """Take the key's conversation out of the cache."""
+        conversation = self._by_key.pop(key, None)
+        if conversation is not None:
+            self.cut(conversation, 0)
+            self._free.append(conversation.sequence_id)
+
+    def drop_oldest(self, busy: Collection[Hashable]) -> bool:
+        """Drop the one used longest ago that is not `busy`; False where there is none."""
+        oldest = next((key for key in self._by_key if key not in busy), _NOBODY)
+        if oldest is _NOBODY:
+            return False
+        self.drop(oldest)
+        return True
+
+    def settle(self, key: Hashable, ids: Sequence[int]) -> None:
+        """Cut the key's conversation to what it has in common with `ids`."""
+        conversation = self._by_key.get(key)
+        if conversation is not None:
+            self.cut(conversation, common_prefix(conversation.tokens, ids))
+
+    def missing(self, key: Hashable, ids: Sequence[int]) -> int:
+        """How many of `ids` would have to be evaluated for this key now."""
+        own = self._by_key.get(key)
+        candidates = [own] if own is not None else list(self._by_key.values())
+        return len(ids) - max((common_prefix(c.tokens, ids) for c in candidates), default=0)
+
+    def _begin(self, key: Hashable, ids: Sequence[int], busy: Collection[Hashable]) -> Conversation:
+        shared = [(common_prefix(one.tokens, ids), one) for one in self._by_key.values()]
+        length, source = max(shared, key=lambda pair: pair[0], default=(0, None))
+        # The source may be the one that goes: what is copied below is then empty.
+        if not self._free and not self.drop_oldest(busy):
+            raise ContextFullError("the model keeps as many conversations in mind as it can")
+        begun = Conversation(self._free.pop())
+        if source is not None and (length := min(length, len(source.tokens))):
+            self._llama.llama_memory_seq_cp(
+                self._memory, source.sequence_id, begun.sequence_id, 0, length
+            )
+            begun.tokens += source.tokens[:length]
+        self._by_key[key] = begun
+        return begun
+
+
+_NOBODY = object()
+
+
+def common_prefix(old: Sequence[int], new: Sequence[int]) -> int:
+    """How many tokens the two have in common at their beginning."""
+    shorter = min(len(old), len(new))
+    if list(old[:shorter]) == list(new[:shorter]):
+        return shorter
+    return next(i for i in range(shorter) if old[i] != new[i])
