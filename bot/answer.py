@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,9 @@ ATTEMPTS = 2
 BEGINNINGS = 3
 """How often a reply is begun that something else ended: words it was shown were taken away, or the
 model was changed."""
+
+_FROM_OUTSIDE = (StoppedBy.CANCELLED, StoppedBy.DROPPED)
+_ENDED = "The reply was ended while it was written."
 
 SOMETHING_WRONG = "something went wrong inside; the log says what"
 
@@ -137,53 +140,78 @@ class Answerer:
         return trace, error
 
     async def _begin(self, judged: Judged) -> Trace:
+        message, memories = judged.message, None
         for beginning in range(1, BEGINNINGS + 1):
             async with self._lender.lend() as engine:
-                with self._reader.asked(judged.message.channel, engine):
+                with self._reader.asked(message.channel, engine):
+                    if (reason := await self._why_silent_now(judged)) is not None:
+                        return replace(judged.trace, verdict=Silent(reason))
                     try:
-                        return await self._reply(judged, engine)
+                        if memories is None:  # once: what was recalled stands in the transcript
+                            memories = await self._remember(message, engine)
+                        trace = await self._reply(judged, engine, memories)
+                        break
                     except EndedFromOutsideError:
                         if beginning == BEGINNINGS:
                             raise
-        raise AssertionError
+        # Afterwards: just after it was loaded a file of gigabytes takes seconds.
+        return replace(trace, model_sha256=await _sha256_of(engine)) if trace.attempts else trace
 
-    async def _reply(self, judged: Judged, engine: Writer) -> Trace:
+    async def _reply(self, judged: Judged, engine: Writer, memories: Memories) -> Trace:
         message, watch = judged.message, judged.watch
-        memories = await self._remember(message, engine)
         watch.lap("recalled")
-        trace = replace(judged.trace, notes=memories.notes, found_by=memories.found_by)
+        notes = (x for x in memories.items if not self._transcripts.has_removed([x.message_id]))
+        trace = replace(
+            judged.trace, notes=tuple(x.note for x in notes), found_by=memories.found_by
+        )
         for seed in self._seeds():
-            shown = (await self._transcripts.of(message.channel_id)).message_ids
             prompt = await self._reader.prompt(message.channel, engine)
+            shown = (await self._transcripts.of(message.channel_id)).message_ids
             watch.lap("composed")
-            draft = await self._generate(judged, prompt, engine, seed)
+            draft = await self._generate(judged, prompt, engine, seed, shown)
             watch.lap("generated")
             if (stale := self._why_dropped(judged, draft)) is not None:
                 return replace(trace, verdict=Silent(stale))
-            if draft.stopped_by is StoppedBy.CANCELLED or self._transcripts.has_removed(shown):
-                raise EndedFromOutsideError("The reply was ended while it was written.")
+            if draft.stopped_by in _FROM_OUTSIDE:
+                raise EndedFromOutsideError(_ENDED)
+            self._refuse_removed(shown)
             checked = await asyncio.to_thread(self._guard, draft, message, prompt)
             watch.lap("guarded")
             trace = replace(
                 with_draft(trace, draft, checked),
                 prompt_tokens=prompt.tokens,
-                model_sha256=await _sha256_of(engine),
                 timings_s=watch.laps,
             )
             if isinstance(checked, Allowed):
-                return await self._send(judged, checked, trace)
+                return await self._send(judged, checked, trace, shown)
         return trace
+
+    def _refuse_removed(self, shown: Collection[int]) -> None:
+        """Raises EndedFromOutsideError where the model was shown what was taken away since."""
+        if self._transcripts.has_removed(shown):
+            raise EndedFromOutsideError(_ENDED)
 
     async def _remember(self, message: IncomingMessage, engine: Writer) -> Memories:
         settings = self._settings()
         limit = settings.whole("recall_notes")
         if not settings.switch("recall_enabled") or limit == 0:
             return Memories()
-        found = await remember(message, self._transcripts, self._recall, engine, limit=limit)
+        # Notes for the asked line are read while somebody waits: of a talk that was read along,
+        # with what was recalled for it, only what is worth that.
+        found = await remember(
+            message,
+            self._transcripts,
+            self._recall,
+            engine,
+            limit=limit,
+            only_close=self._reader.is_reading(message.channel_id),
+        )
         await put(found, message, self._transcripts)
         return found
 
-    async def _generate(self, judged: Judged, prompt: Prompt, engine: Writer, seed: int) -> Draft:
+    async def _generate(
+        self, judged: Judged, prompt: Prompt, engine: Writer, seed: int, shown: Collection[int]
+    ) -> Draft:
         settings = self._settings()
         left_s = settings.whole("reply_seconds") - judged.watch.age_s
         return await generate(
@@ -192,14 +220,21 @@ class Answerer:
             settings,
             seed,
             deadline_s=None if judged.message.is_playground else time.monotonic() + left_s,
-            is_wanted=lambda: self._why_stale(judged) is None,
+            is_wanted=lambda: (
+                self._why_stale(judged) is None and not self._transcripts.has_removed(shown)
+            ),
         )
 
     def _why_dropped(self, judged: Judged, draft: Draft) -> SilentReason | None:
         if draft.stopped_by is StoppedBy.DROPPED:
-            return self._why_stale(judged) or SilentReason.DELETED
+            return self._why_stale(judged)
         is_late = draft.stopped_by is StoppedBy.TIME and not draft.text.strip()
         return SilentReason.TOO_LATE if is_late else None
+
+    async def _why_silent_now(self, judged: Judged) -> SilentReason | None:
+        """Why it is not answered after all: it waited, for its turn or for the model."""
+        facts = await self._recent.as_of_now(judged.message, judged.facts, self._platform)
+        return forbids(judged.message, facts) or self._why_stale(judged)
 
     def _why_stale(self, judged: Judged) -> SilentReason | None:
         """Why nobody wants this answer any more. From any thread."""
@@ -222,7 +257,9 @@ class Answerer:
             persona_name=self._settings().text("persona_name"),
         )
 
-    async def _send(self, judged: Judged, allowed: Allowed, trace: Trace) -> Trace:
+    async def _send(
+        self, judged: Judged, allowed: Allowed, trace: Trace, shown: Collection[int]
+    ) -> Trace:
         """Deliver, at most once: that it is about to be sent is on the disk before it is."""
         message, watch = judged.message, judged.watch
         facts = await self._recent.as_of_now(message, judged.facts, self._platform)
@@ -230,6 +267,7 @@ class Answerer:
             return replace(trace, verdict=Silent(forbidden))
         row = row_of(trace, self._now_ms(), outcome=SENDING, attempts=judged.attempts)
         await self._keep(judged, row)
+        self._refuse_removed(shown)
         was_asked = trace.verdict != Reply(ReplyReason.CHANCE, trace.verdict.detail)
         sent = await deliver(self._platform, message, allowed, pings=was_asked)
         self._recent.note_answered(message.channel_id, message.record.author_id)

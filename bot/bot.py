@@ -177,6 +177,7 @@ class Bot:
         """Take in and answer until the end; then let what is being written be finished."""
         discord = asyncio.create_task(self.platform.run(self._token))
         works = (self.intake.run(), self._keep_house(), self.serving.run())
+        self.soon(self._read_what_was_said())
         others = [asyncio.create_task(work) for work in works]
         self._control.ready()
         try:
@@ -186,6 +187,15 @@ class Bot:
                     self.end(_end_of(task))
         finally:
             await self._wind_up(discord, others)
+
+    async def _read_what_was_said(self) -> None:
+        """Have the model read the transcripts of before the start, while nobody asks yet."""
+        limit = self.settings.whole("channels_read_along")
+        ids = await patiently(self.database.channels_in_context, limit)
+        channels = {c.channel_id: c for c in await patiently(self.database.channels)}
+        for channel in [channels[i] for i in reversed(ids) if i in channels]:
+            if channel.is_allowed:
+                self.pipeline.reader.note(channel)
 
     async def _wind_up(self, discord: asyncio.Task[None], others: list[asyncio.Task[None]]) -> None:
         """Close everything, within about DRAIN_S + 2 x CLOSE_S whatever hangs."""

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from bot.answer import Answerer, Ended
 from bot.decide import Facts, decide, may_read
@@ -33,7 +34,7 @@ from bot.platforms.platform import Platform, wall_clock_ms
 from bot.read_along import Transcripts
 from bot.reader import Reader
 from bot.recall import Recall
-from bot.recent import Recent
+from bot.recent import Recent, says_more
 from bot.store import Known, store
 from bot.transcript import Line
 from bot.verdicts import BEGUN, SENDING, SENT, row_of
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_TRACES = 100
-KEPT_TURNS = 1_000
 
 
 class Pipeline:
@@ -70,7 +70,8 @@ class Pipeline:
 
         `chance` draws verdicts and seeds. Lines of a transcript older than `transcript_since_ms`
         are not read back: a new conversation begins empty. With `reads_along` the model reads what
-        is said while nobody asks; its reader is closed by whoever ends the event loop. `now_ms` tells how old a message is.
+        is said while nobody asks; its reader is closed by whoever ends the event loop. `now_ms`
+        tells how old a message is.
         """
         self.settings = settings
         """Replace it to change live settings; it counts from the next message on."""
@@ -82,7 +83,8 @@ class Pipeline:
         self._database = database
         self._chance = chance or random.Random()
         self._now_ms = now_ms
-        self._turns: dict[int, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """Each for as long as somebody holds it or waits for it: threads come and go."""
         self._given_over: dict[tuple[int, int], list[Judged]] = {}
         """By channel and author: asked, and to be answered with what the author said after it."""
         self.reader = Reader(
@@ -144,8 +146,6 @@ class Pipeline:
 
     def turn(self, channel_id: int) -> asyncio.Lock:
         """Held while somebody works on the channel's transcript: one at a time."""
-        if len(self._turns) > KEPT_TURNS:  # threads come and go by the thousand
-            self._turns = {key: lock for key, lock in self._turns.items() if lock.locked()}
         return self._turns.setdefault(channel_id, asyncio.Lock())
 
     # -- what others tell of what was said and of who said it ----------------------------------
@@ -190,9 +190,9 @@ class Pipeline:
                 await self._find_again(judged.message)
         await self._write_down(silent)
         self.traces.extend(trace for trace, _ in ended)
-        if known:
-            newest = silent[-1].message if silent else None
-            self.reader.note(known[-1].message.channel, newest)
+        if known and judged.facts.channel_is_allowed:
+            is_read = silent and may_read(judged.message, judged.facts)
+            self.reader.note(judged.message.channel, judged.message if is_read else None)
         return ended
 
     async def _answer(self, judged: Judged) -> Ended:
@@ -206,12 +206,12 @@ class Pipeline:
 
     def _reason_carried(self, message: IncomingMessage) -> ReplyReason | None:
         """Why an earlier message of this author was to be answered that this one stands for now."""
-        waiting = self._given_over.get(_asker(message))
+        waiting = self._given_over.get(_asker(message)) if says_more(message) else None
         return waiting[-1].facts.carried if waiting else None
 
     def _given_over_by(self, judged: Judged) -> list[Judged]:
-        """The author's earlier messages that are answered with this one."""
-        if not isinstance(judged.trace.verdict, Reply):
+        """The author's earlier messages that are answered with this one, or as little as it."""
+        if judged.facts.is_seen or not says_more(judged.message):
             return []
         return self._given_over.pop(_asker(judged.message), [])
 

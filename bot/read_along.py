@@ -48,15 +48,15 @@ class Transcripts:
 
     async def append(self, channel_id: int, lines: Sequence[Line]) -> None:
         """Append lines, in the database first; what was removed meanwhile stays out."""
-        await self.of(channel_id)
+        before = await self.of(channel_id)
         if kept := await self._write(channel_id, lines):
-            self._put(channel_id, (await self.of(channel_id)).appended(kept))
+            self._put(channel_id, self._since(channel_id, before).appended(kept))
 
     async def recall(self, channel_id: int, notes: Sequence[Line]) -> None:
         """Put notes before the channel's newest line, for which they were recalled."""
-        await self.of(channel_id)
+        before = await self.of(channel_id)
         if kept := await self._write(channel_id, notes):
-            self._put(channel_id, (await self.of(channel_id)).recalled(kept))
+            self._put(channel_id, self._since(channel_id, before).recalled(kept))
 
     async def mirror(self, channel_id: int, line: Line) -> None:
         """Append a line that stands in the database already."""
@@ -81,13 +81,17 @@ class Transcripts:
         transcript = await self.of(channel_id)
         said = (line.turn for line in transcript.lines if line.message_id == message_id)
         turn = next((turn for turn in said if isinstance(turn, Said)), None)
-        if turn is not None:
+        if turn is not None and turn.text != text:
             note = Note(f'{turn.name} changed an earlier message to: "{text}"')
             self._put(channel_id, transcript.appended([Line(note, message_id)]))
 
+    def holds(self, channel_id: int, transcript: Transcript) -> bool:
+        """Whether this is the channel's transcript as it stands."""
+        return self._by_channel.get(channel_id) is transcript
+
     def has_removed(self, message_ids: Collection[int]) -> bool:
-        """Whether any of these was removed, lately at least."""
-        return not self._removed.keys().isdisjoint(message_ids)
+        """Whether any of these was removed, lately at least. From any thread."""
+        return any(message_id in self._removed for message_id in message_ids)
 
     def remove(self, message_ids: Collection[int]) -> set[int]:
         """Take messages out of all transcripts here, for good; in the database they are gone.
@@ -116,6 +120,11 @@ class Transcripts:
         self._by_channel.move_to_end(channel_id)
         while len(self._by_channel) > KEPT_CHANNELS:
             self._by_channel.popitem(last=False)
+
+    def _since(self, channel_id: int, before: Transcript) -> Transcript:
+        """As it stands, also where it was let go of since `before`: the table would give what was
+        written meanwhile a second time."""
+        return self._by_channel.get(channel_id) or before.without(self._removed)
 
     async def _write(self, channel_id: int, lines: Sequence[Line]) -> list[Line]:
         """Write what was not removed; what was while it was written is taken out again."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bot.compose import compose, left_out_by_half, read_ids, room_for
 from bot.generate import Writer
@@ -23,6 +24,7 @@ from bot.model_keeper import Lender
 from bot.read_along import Transcripts
 from bot.recall import Recall
 from bot.remember import put, remember
+from bot.transcript import Line, Transcript
 from model.chat_format import Note, Turn, persona_text
 from model.tokenizers import CachingTokenizer
 from storage.errors import MynahError
@@ -53,10 +55,16 @@ class Place:
     """Which conversation of the channel's in the engine answers; the next one is being read."""
     left_out: int = 0
     """How many of the oldest turns the next one does without; 0: none is being read."""
+    oldest: object = None
+    """The transcript's first line when that was counted."""
     spoken_s: float = 0.0
     newest: IncomingMessage | None = None
     """For which something may be recalled still."""
     is_behind: bool = False
+    is_read: bool = False
+    """Whether the engine was ever told of it."""
+    asked: list[Writer] = field(default_factory=list)
+    """What writes replies here just now."""
     task: asyncio.Task[None] | None = None
 
     @property
@@ -90,6 +98,7 @@ class Reader:
         self._settings = settings
         self._turn = turn
         self._places: dict[int, Place] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._tokenizer: CachingTokenizer | None = None
 
     # -- while nobody asks ----------------------------------------------------------------------
@@ -99,28 +108,33 @@ class Reader:
 
         `newest` is its last line where that was just said and waits for no reply.
         """
-        place = self._place(channel, is_asked=False) if self._reads_along else None
-        if place is None:
-            return
-        place.newest, place.is_behind = newest, True
-        if place.task is None:
-            place.task = asyncio.create_task(self._keep_up(place))
+        if self._reads_along and (place := self._place(channel, is_asked=False)) is not None:
+            self._begin(place, newest)
 
     def note_channel(self, channel_id: int) -> None:
-        """The same for a channel that is read along already."""
+        """The same for a channel that is read along already; nobody spoke there."""
         if (place := self._places.get(channel_id)) is not None:
-            self.note(place.channel)
-
-    def asked(self, channel: ChannelRecord, engine: Writer) -> AbstractContextManager[None]:
-        """While somebody waits for an answer in this channel, no other one is read along."""
-        place = self._place(channel, is_asked=True)
-        return engine.asked(channel.channel_id if place is None else place.key)
+            self._begin(place)
 
     def note_changed_model(self) -> None:
         """Another model answers, or the settings are others: read everything anew."""
         for place in self._places.values():
             place.left_out = 0
-            self.note(place.channel)
+            self._begin(place)
+
+    @contextmanager
+    def asked(self, channel: ChannelRecord, engine: Writer) -> Iterator[None]:
+        """While somebody waits for an answer in this channel, no other one is read along, and it
+        keeps its place."""
+        place = self._place(channel, is_asked=True)
+        assert place is not None
+        place.asked.append(engine)
+        try:
+            with engine.asked(place.key):
+                yield
+        finally:
+            place.asked.remove(engine)
+            self._give_away(self._most_places())
 
     def forget(self, channel_ids: Collection[int]) -> None:
         """Words were taken out of these channels' transcripts: they leave the engine at once, and a
@@ -128,10 +142,23 @@ class Reader:
         if self._tokenizer is not None:
             self._tokenizer.clear()
         for place in [self._places[i] for i in channel_ids if i in self._places]:
-            self._drop(place)
-            place.epoch += 2
             place.left_out = 0
-            self.note(place.channel)
+            if (
+                place.asked
+                or not self._reads_along
+                or self._turn(place.channel.channel_id).locked()
+            ):
+                self._drop(place)
+                place.epoch += 2
+            else:  # what stood before them may stay: most often it is the last line that goes
+                self._drop_next(place)
+            self._begin(place)
+
+    def is_reading(self, channel_id: int) -> bool:
+        """Whether the channel is read along, and what bears on its lines recalled as they come."""
+        place = self._places.get(channel_id)
+        is_off = self._settings().text("reading_along") == "off"
+        return place is not None and place.is_read and not is_off
 
     async def is_within_reach(self, channel_id: int, message_id: int) -> bool:
         """Whether the message's line may still be changed where it stands: little was read behind
@@ -142,67 +169,106 @@ class Reader:
         if place is None or engine is None or at is None:
             return True
         turns = [line.turn for line in lines]
-        whole, before = (len(self._read_ids(place, engine, t)) for t in (turns, turns[: at + 1]))
-        return whole - before <= REWIND_TOKENS
+        try:
+            return await asyncio.to_thread(self._tokens_behind, place, engine, turns, at) <= (
+                REWIND_TOKENS
+            )
+        except MynahError:
+            return True  # that model is being closed, and with it what it read
 
     async def close(self) -> None:
-        """Leave off."""
-        tasks = [place.task for place in self._places.values() if place.task is not None]
+        """Leave off; nothing is read along any more."""
+        self._reads_along = False
+        tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, place: Place, newest: IncomingMessage | None = None) -> None:
+        """See to it that the engine is told, in a task beside the conversation."""
+        if not self._reads_along:
+            return
+        place.newest, place.is_behind = newest, True
+        if place.task is None:
+            place.task = task = asyncio.create_task(self._keep_up(place))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _keep_up(self, place: Place) -> None:
         """Tell the engine what the channel's conversation is to hold, until it holds all."""
         try:
             while place.is_behind:
                 place.is_behind = False
-                engine = self._lender.engine
-                if engine is None:
-                    return
-                await self._recall_for(place, engine)
-                async with self._turn(place.channel.channel_id):
-                    await self._declare(place, engine)
-        except MynahError as error:
-            log.warning("A channel is not read along. %s", error)
-        except Exception:
-            # The edge of a task beside the conversation: replies are written without it.
-            log.exception("A channel is not read along")
+                await self._beside(self._recall_for(place))
+                if not await self._beside(self._declare(place)):
+                    # What it holds may be what was to leave it.
+                    self._drop(place)
         finally:
             place.task = None
 
-    async def _declare(self, place: Place, engine: Writer) -> None:
+    async def _beside(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do what replies can do without; whether it was done."""
+        try:
+            await work
+        except MynahError as error:
+            log.warning("A channel is not read along. %s", error)
+            return False
+        except Exception:
+            # The edge of a task beside the conversation.
+            log.exception("A channel is not read along")
+            return False
+        return True
+
+    async def _declare(self, place: Place) -> None:
         channel_id = place.channel.channel_id
-        if self._places.get(channel_id) is not place:
-            return  # it had to leave meanwhile
-        turns = (await self._transcripts.of(channel_id)).turns
-        dropped = await asyncio.to_thread(self._have_read, place, engine, turns)
-        await self._transcripts.drop_oldest(channel_id, dropped)
+        async with self._turn(channel_id):
+            engine = self._lender.engine
+            if engine is None or self._places.get(channel_id) is not place:
+                return  # let go meanwhile, the model or the place
+            transcript = await self._transcripts.of(channel_id)
+            left_out = self._left_out(place, transcript)
+            whole, half, left_out = await asyncio.to_thread(
+                self._to_be_read, place, engine, transcript.turns, left_out
+            )
+            if not self._is_still(place, transcript):
+                place.is_behind = self._places.get(channel_id) is place
+                return
+            room = self._room(engine)
+            if left_out and (len(whole) > room or self._is_further(place, engine, half, whole)):
+                self._go_on_with(place, engine, half)
+                await self._transcripts.drop_oldest(channel_id, left_out)
+                whole = half
+            elif left_out:
+                place.left_out, place.oldest = left_out, _name(transcript.lines[0])
+                engine.read(place.next_key, half[:room])
+            place.is_read = True
+            # A single message may be longer than the room; it is asked about shortened.
+            engine.read(place.key, whole[:room])
 
-    def _have_read(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> int:
-        """In a worker thread; how many of the oldest turns are not held any more."""
-        room = self._room(engine)
-        ids = self._read_ids(place, engine, turns)
-        if not place.left_out and len(ids) > NEAR_FULL * room:
+    def _to_be_read(
+        self, place: Place, engine: Writer, turns: Sequence[Turn], left_out: int
+    ) -> tuple[list[int], list[int], int]:
+        """In a worker thread: the whole transcript; where it nears its end, its newer half; and how
+        many turns that leaves out."""
+        whole, room = self._read_ids(place, engine, turns), self._room(engine)
+        if not left_out and len(whole) > NEAR_FULL * room:
             persona = self._persona(place.channel)
-            place.left_out = left_out_by_half(persona, turns, self._cached(engine), room)
-        if not place.left_out:
-            engine.read(place.key, ids)
-            return 0
-        half = self._read_ids(place, engine, turns[place.left_out :])
-        if len(ids) <= room and engine.missing(place.next_key, half):
-            engine.read(place.key, ids)
-            engine.read(place.next_key, half)
-            return 0
-        dropped = self._change_places(place, engine)
-        engine.read(place.key, half)
-        return dropped
+            left_out = left_out_by_half(persona, turns, self._cached(engine), room)
+        half = self._read_ids(place, engine, turns[left_out:]) if left_out else []
+        return whole, half, left_out
 
-    async def _recall_for(self, place: Place, engine: Writer) -> None:
+    def _tokens_behind(self, place: Place, engine: Writer, turns: Sequence[Turn], at: int) -> int:
+        """In a worker thread: how much was read behind a line."""
+        whole, before = (len(self._read_ids(place, engine, t)) for t in (turns, turns[: at + 1]))
+        return whole - before
+
+    async def _recall_for(self, place: Place) -> None:
         """Recall for the newest line what says nearly the same, where no note stands near."""
         message, place.newest = place.newest, None
-        settings = self._settings()
-        if message is None or not settings.switch("recall_enabled"):
+        settings, engine = self._settings(), self._lender.engine
+        if message is None or engine is None:
+            return
+        if not (self._recall.has_vectors and settings.switch("recall_enabled")):
             return
         if settings.whole("recall_notes") == 0 or settings.text("reading_along") == "off":
             return
@@ -222,28 +288,37 @@ class Reader:
     # -- when somebody asks ---------------------------------------------------------------------
 
     async def prompt(self, channel: ChannelRecord, engine: Writer) -> Prompt:
-        """The prompt of a reply to the channel's newest line. Raises NoRoomError."""
-        place = self._place(channel, is_asked=True)
-        assert place is not None
-        turns = (await self._transcripts.of(channel.channel_id)).turns
-        prompt = await asyncio.to_thread(self._lay_out, place, engine, turns)
-        await self._transcripts.drop_oldest(channel.channel_id, prompt.dropped)
-        return prompt
-
-    def _lay_out(self, place: Place, engine: Writer, turns: tuple[Turn, ...]) -> Prompt:
-        """In a worker thread. Of the two conversations the one that has less to be read answers."""
-        prompt = self._compose(place, engine, turns)
-        if place.left_out and not prompt.dropped:
-            half = self._compose(place, engine, turns[place.left_out :])
-            missing = engine.missing(place.key, prompt.ids)
-            if engine.missing(place.next_key, half.ids) <= missing:
-                prompt = replace(half, dropped=place.left_out)
-        elif place.left_out:
-            prompt = self._compose(place, engine, turns[place.left_out :])
-            prompt = replace(prompt, dropped=prompt.dropped + place.left_out)
+        """The prompt of a reply to the channel's newest line, of what stands in its transcript when
+        this returns. Raises NoRoomError."""
+        while True:
+            place = self._place(channel, is_asked=True)
+            assert place is not None
+            transcript = await self._transcripts.of(channel.channel_id)
+            whole, half = await asyncio.to_thread(
+                self._lay_out, place, engine, transcript.turns, self._left_out(place, transcript)
+            )
+            if self._is_still(place, transcript):
+                break
+        prompt = whole
+        if half is not None and (
+            whole.dropped or self._is_further(place, engine, half.ids, whole.ids)
+        ):
+            prompt = half
         if prompt.dropped:
-            self._change_places(place, engine)
+            self._go_on_with(place, engine, prompt.ids)
+            await self._transcripts.drop_oldest(channel.channel_id, prompt.dropped)
         return replace(prompt, key=place.key)
+
+    def _lay_out(
+        self, place: Place, engine: Writer, turns: Sequence[Turn], left_out: int
+    ) -> tuple[Prompt, Prompt | None]:
+        """In a worker thread: the prompt of the whole transcript, and that of its newer half where
+        that is being read."""
+        whole = self._compose(place, engine, turns)
+        if not left_out:
+            return whole, None
+        half = self._compose(place, engine, turns[left_out:])
+        return whole, replace(half, dropped=half.dropped + left_out)
 
     def _compose(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> Prompt:
         settings = self._settings()
@@ -255,6 +330,45 @@ class Reader:
             max_reply_tokens=settings.whole("max_reply_tokens"),
         )
 
+    # -- two conversations of one channel -------------------------------------------------------
+
+    def _left_out(self, place: Place, transcript: Transcript) -> int:
+        """How many of the oldest turns the next conversation does without. 0 where none is read, or
+        the transcript begins elsewhere since: it was halved itself, or begun anew."""
+        lines = transcript.lines
+        if place.left_out and not (place.left_out < len(lines) and place.oldest == _name(lines[0])):
+            place.left_out = 0
+            self._drop_next(place)
+        return place.left_out
+
+    def _is_still(self, place: Place, transcript: Transcript) -> bool:
+        """Whether both are what they were before a thread worked on them."""
+        channel_id = place.channel.channel_id
+        if self._places.get(channel_id) is place and self._transcripts.holds(
+            channel_id, transcript
+        ):
+            return True
+        if self._tokenizer is not None:
+            self._tokenizer.clear()  # of what was taken out meanwhile
+        return False
+
+    def _is_further(
+        self, place: Place, engine: Writer, half: Sequence[int], whole: Sequence[int]
+    ) -> bool:
+        """Whether of the two conversations the next one has no more left to be read."""
+        return engine.missing(place.next_key, half) <= engine.missing(place.key, whole)
+
+    def _go_on_with(self, place: Place, engine: Writer, half: Sequence[int]) -> None:
+        """The newer half is all there is from now on. The conversation that has read more of it
+        goes on, at least the persona stands in both."""
+        if engine.missing(place.next_key, half) < engine.missing(place.key, half):
+            for one in self._engines(place, engine):
+                one.forget(place.key)
+            place.epoch += 1
+        else:
+            self._drop_next(place, engine)
+        place.left_out = 0
+
     # -- places ---------------------------------------------------------------------------------
 
     def _place(self, channel: ChannelRecord, *, is_asked: bool) -> Place | None:
@@ -262,28 +376,38 @@ class Reader:
         now_s = time.monotonic()
         place = self._places.get(channel.channel_id)
         if place is None:
-            if len(self._places) >= self._settings().whole("channels_read_along"):
-                oldest = min(self._places.values(), key=lambda one: one.spoken_s)
-                if not is_asked and now_s - oldest.spoken_s < LEFT_AFTER_S:
-                    return None
-                self._drop(self._places.pop(oldest.channel.channel_id))
+            left_s = now_s if is_asked else now_s - LEFT_AFTER_S
+            self._give_away(self._most_places() - 1, left_s)
+            if len(self._places) >= self._most_places() and not is_asked:
+                return None
             place = self._places[channel.channel_id] = Place(channel)
         place.channel, place.spoken_s = channel, now_s
         return place
 
+    def _give_away(self, most: int, left_s: float = float("inf")) -> None:
+        """Leave so many places, if the others were left before that and nobody waits there."""
+        idle = [one for one in self._places.values() if not one.asked and one.spoken_s <= left_s]
+        idle.sort(key=lambda one: one.spoken_s)
+        for place in idle[: max(0, len(self._places) - most)]:
+            del self._places[place.channel.channel_id]
+            self._drop(place)
+
+    def _most_places(self) -> int:
+        return self._settings().whole("channels_read_along")
+
     def _drop(self, place: Place) -> None:
-        engine = self._lender.engine
-        if engine is not None:
+        for engine in self._engines(place):
             engine.forget(place.key)
             engine.forget(place.next_key)
 
-    def _change_places(self, place: Place, engine: Writer) -> int:
-        """The conversation that was read beside answers from now on; how many turns it is short
-        of."""
-        engine.forget(place.key)
-        place.epoch += 1
-        left_out, place.left_out = place.left_out, 0
-        return left_out
+    def _drop_next(self, place: Place, engine: Writer | None = None) -> None:
+        for one in self._engines(place, engine):
+            one.forget(place.next_key)
+
+    def _engines(self, place: Place, *more: Writer | None) -> list[Writer]:
+        """All that may hold the channel's words: after a change the old model still writes."""
+        found = (self._lender.engine, *place.asked, *more)
+        return list({id(engine): engine for engine in found if engine is not None}.values())
 
     # -- what a prompt is made of ---------------------------------------------------------------
 
@@ -306,3 +430,8 @@ class Reader:
         if self._tokenizer is None or self._tokenizer.inner is not engine.tokenizer:
             self._tokenizer = CachingTokenizer(engine.tokenizer)
         return self._tokenizer
+
+
+def _name(line: Line) -> object:
+    """What tells a line from others, also when its words are edited."""
+    return line.message_id, type(line.turn)

@@ -36,7 +36,8 @@ MIN_COSINE = 0.45
 """Below this two lines are about different things (all-MiniLM-L6-v2 on chat lines)."""
 
 CLOSE_COSINE = 0.6
-"""From here on two lines say nearly the same: what is recalled for them while nobody asks."""
+"""From here on two lines say nearly the same. Of 400 lines of #ubuntu a quarter has such an earlier
+line among 3,000, and half has one above 0.51."""
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 # Words that match everything and mean nothing in a search; those of three letters and fewer too.
@@ -64,6 +65,10 @@ class Recall:
         self._database = database
         self._vectors = (index, embedder) if index is not None and embedder is not None else None
 
+    @property
+    def has_vectors(self) -> bool:
+        return self._vectors is not None
+
     def embed(self, text: str) -> NDArray[np.float32] | None:
         """The vector to search with; None where vectors cannot serve. On the engine's worker."""
         if self._vectors is None or len(_WORD.findall(text)) < MIN_WORDS:
@@ -90,12 +95,14 @@ class Recall:
         Only what was said before it counts: others' messages may be stored while it waits.
         `in_view` are the messages that the transcript holds already, `said` its texts: neither is
         recalled again. What may be recalled at all is `data.memory.may_be_recalled`. `only_close`:
-        by vectors alone, and of them the nearest.
+        where vectors serve, only what says nearly the same.
         """
         if limit <= 0:
             return Memories()
-        by_text = {} if only_close else self._by_text(message.text)
+        by_text = self._by_text(message.text)
         by_vector = self._by_vector(vector, CLOSE_COSINE if only_close else MIN_COSINE)
+        if only_close and self.has_vectors:
+            by_text = {i: score for i, score in by_text.items() if i in by_vector}
         scores = fuse([by_text, by_vector])
         if not scores:
             return Memories()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SAID_MORE_AFTER_S = 2.0
 """A reply that is begun sooner than this is still an answer to what was asked."""
 
+KEPT_SAID = 8
 KEPT_IDS = 20_000
 KEPT_PLACES = 1_000
 MINUTE_MS = 60_000
@@ -40,8 +41,8 @@ class Recent:
         self._quiet_until: dict[int, int] = {}
         self._excluded: dict[int, bool] = {}
         self._gone: OrderedDict[int, None] = OrderedDict()
-        self._said: dict[tuple[int, int], int] = {}
-        """By channel and author, the newest message."""
+        self._said: dict[tuple[int, int], tuple[int, ...]] = {}
+        """By channel and author, the newest messages."""
 
     async def times_begun(self, channel_id: int, message_id: int) -> int | None:
         """How often a reply to the message was begun and never ended; None: it was judged."""
@@ -104,12 +105,11 @@ class Recent:
         return self._excluded.get(member_id, was_excluded)
 
     def note_said(self, message: IncomingMessage) -> None:
-        """Somebody said something that can be read; what answers somebody else says no more."""
-        is_elsewhere = message.record.reply_to_id is not None and not message.answers_persona
-        if is_elsewhere or not message.text.strip():
+        """Somebody said something that can be read."""
+        if not says_more(message):
             return
         who = message.channel_id, message.record.author_id
-        self._said[who] = max(message.message_id, self._said.get(who, 0))
+        self._said[who] = (*self._said.get(who, ())[1 - KEPT_SAID :], message.message_id)
         if len(self._said) > KEPT_PLACES:
             self._said.pop(next(iter(self._said)))
 
@@ -118,7 +118,8 @@ class Recent:
         if age_s < SAID_MORE_AFTER_S:
             return False
         who = message.channel_id, message.record.author_id
-        return self._said.get(who, 0) > message.message_id
+        later = (one for one in self._said.get(who, ()) if one > message.message_id)
+        return not all(self.is_gone(one) for one in later)
 
     async def as_of_now(self, message: IncomingMessage, facts: Facts, platform: Platform) -> Facts:
         """With what may change while a message waits and while its answer is written."""
@@ -140,6 +141,12 @@ class Recent:
     def is_gone(self, message_id: int) -> bool:
         """Whether it was deleted since it came."""
         return message_id in self._gone
+
+
+def says_more(message: IncomingMessage) -> bool:
+    """Whether it may go on with what its author asked; what answers somebody else does not."""
+    is_elsewhere = message.record.reply_to_id is not None and not message.answers_persona
+    return not is_elsewhere and bool(message.text.strip())
 
 
 def _keep(ids: OrderedDict[int, None], message_id: int) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from bot.composition import model_to_answer_with, open_engine, open_recall
 from bot.generate import Writer
@@ -20,12 +21,14 @@ from bot.model_keeper import ModelKeeper
 from bot.patience import patiently
 from bot.pipeline import Pipeline
 from bot.recall import Recall
+from bot.server_trouble import ServerTrouble, WatchedServer
 from bot.spare_time import SpareTime
 from model.compute import ComputeWorker
 from model.fit import available_bytes, need_of
 from model.gguf_check import check
 from model.inference import Engine
 from model.model_server import ModelServer
+from model.thread_tuning import remembered, shown
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -53,6 +56,9 @@ class Serving:
         self._worker = ComputeWorker()
         self._spare_time = SpareTime(settings, self._note_share)
         self._share = 0.0
+        self._server_trouble = ServerTrouble()
+        self._speeds: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
+        """How fast each loaded model was measured to be, in words; "" where it was not."""
         self._pipelines: tuple[Pipeline, ...] = ()
         self._parts = ExitStack()
 
@@ -67,9 +73,12 @@ class Serving:
         self._pipelines = pipelines
 
     async def run(self) -> None:
-        """See to when reading along may compute, and let an unused model go. Never ends."""
+        """See to when reading along may compute, let an unused model go, and ask a server that
+        fails how it is. Never ends."""
         minutes = lambda: self._settings().whole("unload_after_minutes")  # noqa: E731
-        await asyncio.gather(self._spare_time.run(), self.keeper.run_idle(minutes))
+        await asyncio.gather(
+            self._spare_time.run(), self.keeper.run_idle(minutes), self._server_trouble.run()
+        )
 
     async def deploy(self, version_id: str) -> None:
         """Have that version answer, and keep it as the one that is deployed.
@@ -100,12 +109,22 @@ class Serving:
         self._spare_time.look_now()
 
     def status(self) -> dict[str, Any]:
-        """For people: which model, since when, with how many threads, and whether it reads."""
+        """For people: what ModelKeeper.status says, and `trouble` with a server ("": none).
+
+        Of a model that is loaded here also `reading` (whether it reads along, and why not), `speed`
+        ("" where it is not known), `threads`, `batch_threads`, `read_tokens` and `asked_tokens`
+        (prompt tokens evaluated since it was loaded, before and after somebody asked).
+        """
         engine = self.keeper.engine
-        figures: dict[str, Any] = {"reading": self._spare_time.reason}
+        figures: dict[str, Any] = {"trouble": self._server_trouble.sentence}
         if isinstance(engine, Engine):
             evaluated = engine.evaluated
-            figures |= {"read_tokens": evaluated.read, "asked_tokens": evaluated.asked}
+            figures |= {
+                "reading": self._spare_time.reason,
+                "speed": self._speeds.get(engine, ""),
+                "read_tokens": evaluated.read,
+                "asked_tokens": evaluated.asked,
+            }
             with suppress(MynahError):  # it is being closed
                 figures["threads"], figures["batch_threads"] = engine.threads
         return {**self.keeper.status(), **figures}
@@ -127,11 +146,23 @@ class Serving:
         )
 
     def _open(self, model: Model) -> Writer:
+        if isinstance(model, ModelServer):
+            context_tokens = self._at_start.whole("context_tokens")
+            return WatchedServer(
+                model, self._server_trouble, context_tokens=context_tokens, worker=self._worker
+            )
         engine = open_engine(model, self._at_start, self._home, worker=self._worker)
         if isinstance(engine, Engine):
+            self._speeds[engine] = self._speed_of(engine)
             # Before the first reply asks for it: a file of gigabytes takes seconds.
             threading.Thread(target=_hash, args=[engine], daemon=True).start()
         return engine
+
+    def _speed_of(self, engine: Engine) -> str:
+        if chosen := self._at_start.whole("threads"):
+            return f"{chosen} thread{'' if chosen == 1 else 's'}, as the settings want it"
+        tuned = remembered(self._home.data_storage, engine)
+        return "" if tuned is None else shown(tuned)
 
     def _need_bytes(self, model: Model) -> int:
         if isinstance(model, ModelServer):
@@ -148,6 +179,7 @@ class Serving:
     # -- what others tell -----------------------------------------------------------------------
 
     def _note_model(self, engine: Writer | None) -> None:
+        self._server_trouble.watch(engine)
         if engine is None:
             return
         engine.set_reading(self._share)

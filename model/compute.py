@@ -91,15 +91,7 @@ class ComputeWorker:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = job.compute()
-            except BaseException as error:
-                # The edge of the thread: whoever waits gets it.
-                job.future.set_exception(error)
-            else:
-                job.future.set_result(result)
+            _carry_out(job)
             del job  # what it holds must not live until the next one comes
 
     def _next(self) -> _Job | None:
@@ -124,3 +116,15 @@ class ComputeWorker:
             for job in lane:
                 job.future.cancel()
             lane.clear()
+
+
+def _carry_out(job: _Job) -> None:
+    if not job.future.set_running_or_notify_cancel():
+        return
+    try:
+        result = job.compute()
+    except BaseException as error:
+        # The edge of the thread: whoever waits gets it.
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(result)

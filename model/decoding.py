@@ -58,6 +58,8 @@ class DecodingContext:
         self._model, self.header = load_model(path, use_mmap=use_mmap)
         self.vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.context_tokens = _within(self.header.context_length, context_tokens, path.name)
+        self.threads = threads, batch_threads
+        """For writing and for reading."""
         self._sequences = 2 * channels + OTHER_SEQUENCES
         try:
             self._refuse_what_cannot_rewind(path.name)
@@ -109,15 +111,10 @@ class DecodingContext:
     def is_open(self) -> bool:
         return self._handle is not None
 
-    @property
-    def threads(self) -> tuple[int, int]:
-        """For writing and for reading."""
-        llama = self._llama
-        return llama.llama_n_threads(self._handle), llama.llama_n_threads_batch(self._handle)
-
     def set_threads(self, threads: int, batch_threads: int) -> None:
         if self._handle is not None:
             self._llama.llama_set_n_threads(self._handle, threads, batch_threads)
+            self.threads = threads, batch_threads
 
     def decode(
         self, pieces: Sequence[Piece], flag: AbortFlag, busy: Collection[Hashable]
@@ -146,6 +143,8 @@ class DecodingContext:
             return None
         if result == 1:
             raise ContextFullError("the model's memory of the conversation is full")
+        for piece in pieces:
+            self.sequences.cut(piece.conversation, 0)  # what stands there cannot be relied on
         raise EngineError(
             f"llama.cpp could not evaluate {self._batch.n_tokens} tokens (code {result})"
         )
@@ -169,6 +168,21 @@ class DecodingContext:
     def sample(self, chain: Any, place: int) -> int:
         """Draw the token behind the piece at `place` of the last batch."""
         return int(self._llama.llama_sampler_sample(chain, self._handle, place))
+
+    def refuse_nonsense(self, conversation: Conversation, place: int) -> None:
+        """Raise EngineError where what the last batch made of the piece at `place` are no numbers,
+        and keep nothing of it: llama.cpp goes on with NaN and says nothing."""
+        import numpy as np
+
+        row = self._llama.llama_get_logits_ith(self._handle, place)
+        size = self._llama.llama_vocab_n_tokens(self.vocab)
+        # The maximum is NaN where any is.
+        if not np.isfinite(np.ctypeslib.as_array(row, (size,)).max()):
+            self.sequences.cut(conversation, 0)
+            raise EngineError(
+                "the model computes no numbers but NaN: its file is damaged or badly converted, "
+                "choose another one"
+            )
 
     def ends_turn(self, token: int) -> bool:
         """End-of-generation, and any other control token: no reply goes on behind one."""

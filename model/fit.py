@@ -1,7 +1,7 @@
-"""Whether a model fits into the memory that is free: reckoned from its header, before it is loaded.
+"""Whether a model fits into the memory that is free: reckoned from its header, unloaded.
 
-Measured against the memory of a process with a model of Qwen2.5-3B's shape and with models/demo-base
-(docs/experiments.md). Any thread; nothing is loaded.
+Measured against the memory of a process with a model of Qwen2.5-3B's shape and with
+models/demo-base (docs/experiments.md). Any thread.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Need:
     beside_bytes: int
     """The vocabulary and what a batch is computed in."""
     mapped_twice_bytes: int = 0
-    """With mmap, pages of the file that a rearranged copy stands beside. The system keeps them while
-    there is room, so they show in the process's memory, and takes them back at no cost."""
+    """With mmap, pages of the file that a rearranged copy stands beside. The system keeps them
+    while there is room, so they show in the process's memory, and takes them back at no cost."""
 
     @property
     def total_bytes(self) -> int:
@@ -66,7 +66,7 @@ def need_of(
     counted. Raises nothing: what a header does not say counts nothing.
     """
     cells = cells_of(_known_context(header, context_tokens), channels)
-    # A sum of the lists' lengths: a vocabulary without merges has fewer.
+
     entries = header.array_lengths.get("tokenizer.ggml.merges", 0) * MERGE_BYTES
     entries += header.vocabulary_size * TOKEN_BYTES
     width = header.embedding_length

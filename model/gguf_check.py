@@ -30,7 +30,7 @@ MAX_KEY_BYTES = 65_535
 MAX_STRING_BYTES = 4 << 20
 MAX_ARRAY_ITEMS = 4 << 20
 MAX_STRINGS = 2 << 20
-"""Of all lists together. The largest vocabularies have 0.26 million tokens and 0.5 million merges."""
+"""Of all lists together. The largest vocabularies: 0.26 million tokens, 0.5 million merges."""
 MAX_HEADER_BYTES = 128 << 20
 MAX_TENSOR_NAME_BYTES = 63
 MAX_DIMENSIONS = 4
@@ -156,7 +156,7 @@ class _Reader:
         for fault in faults(architecture, metadata, self._lists, self._vocabulary):
             raise self._fault(fault)
         parameters = self._tensors(tensors, self._alignment())
-        for fault in missing_attention(architecture, metadata, self._names):
+        for fault in missing_attention(architecture, metadata, self._lists, self._names):
             raise self._fault(fault)
         return GgufHeader(
             architecture=architecture,
@@ -178,7 +178,10 @@ class _Reader:
         if kind == _ARRAY:
             self._lengths[key] = self._array(key)
         elif kind == _STRING:
-            self._metadata[key] = self._text(key, MAX_STRING_BYTES)
+            value = self._text(key, MAX_STRING_BYTES)
+            if "\0" in value:  # where llama.cpp would end it, so that it reads another word
+                raise self._fault(f"the key {key[:60]!r} holds a NUL")
+            self._metadata[key] = value
         elif kind in _SCALARS:
             self._metadata[key] = self._scalars(kind, 1)[0]
         else:

@@ -23,9 +23,7 @@ MAX_FIGURE = 1 << 24
 """More than any width, head or feed-forward has; products of two stay far below overflow."""
 
 RECURRENT = frozenset({"mamba", "mamba2"})
-EMBEDDERS = frozenset(
-    {"bert", "nomic-bert", "modern-bert", "jina-bert-v3", "neo-bert", "eurobert"}
-)
+EMBEDDERS = frozenset({"bert", "nomic-bert", "modern-bert", "jina-bert-v3", "neo-bert", "eurobert"})
 DECODERS = frozenset(
     "llama mistral3 qwen2 qwen2moe qwen3 qwen3moe gemma gemma2 gemma3 phi2 phi3 starcoder2 "
     "stablelm internlm2 minicpm smollm3 granite granitemoe olmo olmo2 exaone exaone4 command-r "
@@ -52,8 +50,8 @@ class Vocabulary:
     """A token that is there more than once."""
 
     def add(self, token: bytes) -> None:
-        # llama.cpp calls an empty token so.
-        text = token or f"[EMPTY_{self.size}]".encode()
+        # llama.cpp takes a token up to its first NUL, and calls an empty one so.
+        text = token.partition(b"\0")[0] or b"[EMPTY_%d]" % self.size
         if text in self.tokens:
             self.twice = text
         self.tokens.add(text)
@@ -81,12 +79,20 @@ def faults(
 
 
 def missing_attention(
-    architecture: str, metadata: Mapping[str, Scalar], tensors: Container[str]
+    architecture: str,
+    metadata: Mapping[str, Scalar],
+    lists: Mapping[str, Numbers],
+    tensors: Container[str],
 ) -> Iterator[str]:
-    """A layer without queries, keys and values, which some graphs use without looking."""
+    """No number of heads, or a layer without queries, keys and values: some graphs do not look.
+
+    `tensors` are names; `metadata` has been through `faults`."""
     blocks = metadata.get(f"{architecture}.block_count", 0)
-    if architecture in RECURRENT or "blk.0.attn_norm.weight" not in tensors:
+    if architecture in RECURRENT or "token_embd.weight" not in tensors:
         return
+    heads = f"{architecture}.attention.head_count"
+    if heads not in metadata and heads not in lists:
+        yield "it does not say how many attention heads it has"
     for number in range(int(blocks)):
         parts = [f"blk.{number}.attn_{part}.weight" for part in ("q", "k", "v")]
         if f"blk.{number}.attn_qkv.weight" not in tensors and any(
@@ -199,15 +205,16 @@ def _head_faults(figures: _Figures) -> Iterator[str]:
 
 
 def _rotation_faults(figures: _Figures, layers: str, key: int, value: int) -> Iterator[str]:
-    """Heads (`layers` "_swa": those of a sliding window) are turned whole or in part, in pairs."""
+    """Heads (`layers` "_swa": those of a sliding window) are turned whole or in part, in pairs;
+    by nothing they would be turned for ever."""
     key = figures.number(f"attention.key_length{layers}", key)
     value = figures.number(f"attention.value_length{layers}", value)
     name = f"rope.dimension_count{layers}"
     turned = figures.number(name, figures.number("rope.dimension_count", key))
     whole = figures.architecture in FULL_ROTATION
-    sound = key == value == turned if whole else 0 < turned <= key
+    sound = key == value and (turned == key if whole else 0 < turned <= key)
     if min(key, value) <= 0:
-        sound = "attention.head_count" not in figures.named
+        sound = not {"attention.head_count", name} & figures.named.keys()
     if not sound or key % 2 or turned % 2 or not isinstance(figures.one(name) or 0, int):
         heads, width = figures.one("attention.head_count"), figures.one("embedding_length")
         yield (

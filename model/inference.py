@@ -257,8 +257,11 @@ class Engine:
         self._is_closed = True
         self._scheduler.close()
         self.tokenizer.close()
-        with suppress(WorkerClosed):
+        try:
             self._worker.submit(self._context.free).result()
+        except WorkerClosed:
+            self._worker.close()  # waits for its thread
+            self._context.free()
         if self._is_own_worker:
             self._worker.close()
 

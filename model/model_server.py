@@ -95,16 +95,16 @@ class Attempts:
     def __init__(self, patience: Patience, deadline_s: float | None) -> None:
         self._loading_s = patience.loading_s
         self._waits_s = list(patience.waits_s)
-        end_s = time.monotonic() + patience.first_s
-        self.end_s = end_s if deadline_s is None else min(end_s, deadline_s)
+        self.first_s = time.monotonic() + patience.first_s
         """time.monotonic() at which the first token must be there."""
+        self._end_s = self.first_s if deadline_s is None else min(self.first_s, deadline_s)
 
     async def pause(self, error: ServerError) -> None:
         """Wait before the next one. Raises `error` where there is to be none."""
         if not error.may_pass or not (error.is_loading or self._waits_s):
             raise error
         wait_s = max(self._loading_s if error.is_loading else self._waits_s.pop(0), error.wait_s)
-        if time.monotonic() + wait_s >= self.end_s:
+        if time.monotonic() + wait_s >= self._end_s:
             raise error
         await asyncio.sleep(wait_s)
 

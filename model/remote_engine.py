@@ -213,7 +213,7 @@ class RemoteEngine:
     async def _write(self, connection: Connection, asked: dict[str, Any], reply: _Reply) -> bool:
         """Read an answer to its end, or to where somebody else's line begins; False where it was
         empty."""
-        answer, end_s, came = reply.answer, reply.attempts.end_s, False
+        answer, end_s, came = reply.answer, reply.attempts.first_s, False
         answer.begin()
         async with aclosing(connection.answers(asked)) as said:
             while True:
@@ -260,8 +260,9 @@ class RemoteEngine:
     # -- what the server is ----------------------------------------------------------------------
 
     async def check(self) -> str:
-        """ "" where the server is there, else a sentence. Asks once, for some seconds at most, and
-        never raises."""
+        """What is wrong with the server as a sentence, empty where it is there. Asks once, for some
+        seconds at most; raises nothing that can be expected. For the start: llama_cpp.server ends
+        what it writes when it is asked anything."""
         limit_s = self._patience.connect_s + 2 * self._patience.aside_s
         try:
             async with self._connection() as connection:

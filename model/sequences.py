@@ -57,7 +57,8 @@ class Sequences:
         """Take the key's conversation out of the cache."""
         conversation = self._by_key.pop(key, None)
         if conversation is not None:
-            self.cut(conversation, 0)
+            self.clean(conversation, 0)
+            conversation.tokens.clear()
             self._free.append(conversation.sequence_id)
 
     def drop_oldest(self, busy: Collection[Hashable]) -> bool:
@@ -74,34 +75,42 @@ class Sequences:
         if conversation is not None:
             self.cut(conversation, common_prefix(conversation.tokens, ids))
 
-    def missing(self, key: Hashable, ids: Sequence[int]) -> int:
-        """How many of `ids` would have to be evaluated for this key now."""
-        own = self._by_key.get(key)
-        candidates = [own] if own is not None else list(self._by_key.values())
+    def missing(self, key: Hashable, ids: Sequence[int], without: Collection[Hashable] = ()) -> int:
+        """How many of `ids` would have to be evaluated for this key now, if those `without` were
+        dropped."""
+        kept = {like: one for like, one in tuple(self._by_key.items()) if like not in without}
+        candidates = [kept[key]] if key in kept else kept.values()
         return len(ids) - max((common_prefix(c.tokens, ids) for c in candidates), default=0)
 
     def _begin(self, key: Hashable, ids: Sequence[int], busy: Collection[Hashable]) -> Conversation:
-        shared = [(common_prefix(one.tokens, ids), one) for one in self._by_key.values()]
-        length, source = max(shared, key=lambda pair: pair[0], default=(0, None))
-        # The source may be the one that goes: what is copied below is then empty.
-        if not self._free and not self.drop_oldest(busy):
-            raise ContextFullError("the model keeps as many conversations in mind as it can")
-        begun = Conversation(self._free.pop())
-        if source is not None and (length := min(length, len(source.tokens))):
-            self._llama.llama_memory_seq_cp(
-                self._memory, source.sequence_id, begun.sequence_id, 0, length
-            )
-            begun.tokens += source.tokens[:length]
+        shared = [(common_prefix(one.tokens, ids), like) for like, one in self._by_key.items()]
+        length, like = max(shared, key=lambda pair: pair[0], default=(0, _NOBODY))
+        # What is to be copied goes last.
+        if not self._free and not self.drop_oldest({*busy, like}):
+            if like in busy or like not in self._by_key:
+                raise ContextFullError("the model keeps as many conversations in mind as it can")
+            begun = self._by_key.pop(like)
+            self.cut(begun, length)
+        else:
+            begun = Conversation(self._free.pop())
+            if length:
+                begun.tokens += self._copy(self._by_key[like], begun, length)
         self._by_key[key] = begun
         return begun
+
+    def _copy(self, source: Conversation, to: Conversation, length: int) -> list[int]:
+        ids = source.sequence_id, to.sequence_id
+        self._llama.llama_memory_seq_cp(self._memory, *ids, 0, length)
+        return source.tokens[:length]
 
 
 _NOBODY = object()
 
 
 def common_prefix(old: Sequence[int], new: Sequence[int]) -> int:
-    """How many tokens the two have in common at their beginning."""
-    shorter = min(len(old), len(new))
-    if list(old[:shorter]) == list(new[:shorter]):
-        return shorter
-    return next(i for i in range(shorter) if old[i] != new[i])
+    """How many tokens the two have in common at their beginning. `old` may change meanwhile."""
+    mine = list(old[: len(new)])
+    theirs = list(new[: len(mine)])
+    if mine == theirs:
+        return len(mine)
+    return next(i for i in range(len(mine)) if mine[i] != theirs[i])

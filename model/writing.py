@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from model.abort import AbortFlag
 from model.decoding import DecodingContext, Piece
@@ -78,6 +79,9 @@ class Writing:
         """Ends the batch in which it is computed just now."""
         self.left: list[int] = []
         """What of the prompt is not evaluated yet."""
+        self.target: tuple[int, ...] | None = None
+        """What was to be read along in its conversation when it was asked for."""
+        self._chain: Any = None
         self._reply = ReplyText(call.stop_texts, deliver)
         self._drawn: list[int] = []
         self._evaluated = 0
@@ -90,8 +94,12 @@ class Writing:
 
     @property
     def most_tokens(self) -> int:
-        """How much of the context it takes at most."""
+        """How much of the context it takes at most, if it held it alone."""
         return len(self.call.ids) + self.call.sampling.max_tokens
+
+    @property
+    def has_begun(self) -> bool:
+        return self._chain is not None
 
     def why_not(self) -> StoppedBy | None:
         """Whether it is over before it begins."""
@@ -137,6 +145,7 @@ class Writing:
             if self.left:
                 return None
             self._prompted_s = time.perf_counter()
+            context.refuse_nonsense(self.conversation, place)
         token = context.sample(self._chain, place)
         if token in self.call.stop_ids or context.ends_turn(token):
             return StoppedBy.END
@@ -150,8 +159,8 @@ class Writing:
         return None
 
     def finish(self, context: DecodingContext, stopped_by: StoppedBy) -> Generation:
-        """What came of it; frees its sampler."""
-        if self._began_s:
+        """What came of it; frees its sampler. Raises what `deliver` raises."""
+        if self._chain is not None:
             context.llama.llama_sampler_free(self._chain)
         ended_s = time.perf_counter()
         if self.left or not self._began_s:

@@ -16,9 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bot.protocol import ask_running
+from bot.protocol import ControlError, ask_running
 from scripts.edge import ending_in_a_sentence, home_and_json
-from scripts.running_bot import tell_running_bot
 from storage.database import Database
 from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
@@ -93,6 +92,23 @@ def deployed_by_running_bot(home: Home, version_id: str) -> bool:
     )
 
 
+def rolled_back(home: Home, registry: ModelRegistry) -> dict[str, Any]:
+    """Roll back, and have the bot that runs in this home answer with that version.
+
+    Raises MynahError; where the bot cannot answer with it, nothing has changed.
+    """
+    current = registry.deployed()
+    result = run(registry, "rollback", None)
+    try:
+        if ask_running(home.data_storage, "follow", timeout_s=CHANGE_S) is not None:
+            print("The running bot answers with it.", file=sys.stderr)
+    except ControlError:
+        if current is not None:
+            registry.record_deployed(current.version_id)
+        raise
+    return result
+
+
 def _problem(registry: ModelRegistry, version: ModelVersion) -> str | None:
     try:
         registry.verify(version.version_id)
@@ -140,10 +156,10 @@ def main() -> int:
         registry = ModelRegistry(db, home)
         if arguments.command == "deploy" and deployed_by_running_bot(home, version_id):
             result = {"deployed": _as_json(registry, registry.get(version_id))}
+        elif arguments.command == "rollback":
+            result = rolled_back(home, registry)
         else:
             result = run(registry, arguments.command, version_id)
-    if arguments.command == "rollback":
-        tell_running_bot(home, "follow", "The running bot answers with it.", timeout_s=CHANGE_S)
     if getattr(arguments, "json", False):
         print(json.dumps(result, ensure_ascii=False))
     else:

@@ -9,6 +9,7 @@ intake, pipeline, engine and memory answer, in this process; the time runs from 
 intake is told to the first message sent. Each ask is then put to the server (system prompt and the
 last 25 messages anew) and to a raw decode loop behind as many tokens, while the replay stands still
 and ours computes nothing. Every reply has --reply-tokens tokens: what ends a turn ends none here.
+While a reply is written others go on talking; the one who asked waits, as time is compressed.
 
 Ctrl+C ends it with what was measured so far.
 """
@@ -19,12 +20,10 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -47,10 +46,11 @@ from scripts.reply_baseline import (
     started_raw_loop,
     started_server,
 )
-from scripts.reply_bot import Asked, MeasuredReply, ReplayedBot, bench_settings, opened_bot
+from scripts.reply_bot import MeasuredReply, ReplayedBot, bench_settings, opened_bot
 from scripts.reply_figures import Measured, children, figures, pss_mb, table
 from scripts.reply_load import growth, idle, two_channels
-from scripts.reply_replay import IN_VIEW, Replay, ReplayLine, Stretch, Wanted, arrivals_s, prepare
+from scripts.reply_replay import IN_VIEW, Replay, ReplayLine, Wanted, prepare
+from scripts.reply_telling import Telling
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 from storage.settings import Settings
@@ -58,7 +58,8 @@ from storage.settings import Settings
 ARRIVING = 0.6
 """Of the measured prompt rate."""
 
-RATE_TOKENS = 256
+RATE_TOKENS = 1024
+"""Of the prompt that its rate is measured with: about what the usual layout sends."""
 RATE_TIMES = 3
 
 
@@ -104,9 +105,8 @@ async def measure(home: Home, replay: Replay, arguments: argparse.Namespace, out
         note(f"the prompt rate is {rate:.1f} tokens a second with {threads} threads")
         if arguments.replies:
             async with beside(arguments, settings, bot, bots) as others:
-                arriving = ARRIVING * rate
-                out.given["tokens_a_second_arriving"] = round(arriving, 1)
-                telling = Telling(bot, replay, arriving, arguments.seed)
+                telling = Telling(bot, replay, ARRIVING * rate, arguments.seed)
+                out.given["tokens_a_second_arriving"] = round(telling.rate, 1)
                 await replay_all(bot, replay, others, telling, arguments, out)
         await load_phases(bot, replay, rate, arguments, out)
 
@@ -160,50 +160,6 @@ async def beside(
         yield Beside(usual, raw, chosen, frozenset(children() - bots))
 
 
-class Telling:
-    """Tells a replay's lines at their times. Its clock can stand still."""
-
-    def __init__(self, bot: ReplayedBot, replay: Replay, rate: float, seed: int) -> None:
-        chance = random.Random(seed)
-        behind = Stretch(replay.rest or replay.stretches[-1].lines, False)
-        self._plans = [
-            list(zip(plan.lines, arrivals_s(plan, rate, chance), strict=True))
-            for plan in (*replay.stretches, behind)
-        ]
-        self._bot = bot
-        self._begin_s = time.perf_counter()
-        self._told = 0
-
-    async def up_to_the_ask(self, number: int) -> Asked:
-        """What is left of the stretch, then its ask."""
-        for line, at_s in self._plans[number][self._told : -1]:
-            await asyncio.sleep(max(0.0, self._begin_s + at_s - time.perf_counter()))
-            self._bot.tell(line)
-        line, at_s = self._plans[number][-1]
-        await asyncio.sleep(max(0.0, self._begin_s + at_s - time.perf_counter()))
-        self._begin_s, self._told = time.perf_counter(), 0
-        return self._bot.ask(line)
-
-    async def while_it_is_written(self, number: int, asked: Asked) -> None:
-        """Go on with the stretch behind the ask until the reply is sent."""
-        for line, at_s in self._plans[number + 1][:-1]:
-            waits_s = max(0.0, self._begin_s + at_s - time.perf_counter())
-            if (await asyncio.wait({asked.sent}, timeout=waits_s))[0]:
-                return
-            self._bot.tell(line)
-            self._told += 1
-        await asyncio.wait({asked.sent})
-
-    @asynccontextmanager
-    async def standing_still(self) -> AsyncIterator[None]:
-        """Nobody says anything meanwhile, and ours computes nothing."""
-        since_s = time.perf_counter()
-        await self._bot.pause()
-        yield
-        self._bot.resume()
-        self._begin_s += time.perf_counter() - since_s
-
-
 async def replay_all(
     bot: ReplayedBot,
     replay: Replay,
@@ -213,7 +169,7 @@ async def replay_all(
     out: Measured,
 ) -> None:
     """Ask after ask: ours first, then the others while the replay stands still."""
-    begun_tokens = bot.engine.all_evaluated
+    begun_tokens, begun_lost = bot.engine.all_evaluated, bot.engine.evaluated.lost
     for number, stretch in enumerate(replay.stretches):
         asked = await telling.up_to_the_ask(number)
         shown = bot.in_view(asked.line.channel.channel_id)
@@ -221,6 +177,8 @@ async def replay_all(
         async with telling.standing_still():
             reply = await bot.outcome(asked, stretch.is_after_burst)
             out.prompt_tokens = bot.engine.all_evaluated - begun_tokens
+            out.prompt_tokens_lost = bot.engine.evaluated.lost - begun_lost
+            out.tokens_told = telling.tokens_told
             out.pss_mb.append(pss_mb(arguments.model, others.processes))
             said = "not sent"
             if reply is None:
@@ -248,9 +206,10 @@ async def compare(
     raw = await others.raw.measure(reply.prompt_tokens, reply.reply_tokens, others.sampling)
     out.raw.append(raw)
     beyond = reply.evaluated_after_ask - reply.asked_tokens
+    burst = ", after a burst" if reply.is_after_burst else ""
     return (
         f"{said}, {reply.tokens_a_second:.2f} against {raw.greedy:.2f} tokens a second, "
-        f"{beyond} prompt tokens beyond the message"
+        f"{beyond} prompt tokens beyond the message{burst}"
     )
 
 
@@ -261,7 +220,7 @@ async def load_phases(
     arguments: argparse.Namespace,
     out: Measured,
 ) -> None:
-    quiet_s = max(0.1, 64 / rate)  # longer than a batch of reading along takes
+    quiet_s = max(0.2, 256 / rate)  # longer than any batch of reading along takes
     if arguments.two_channels:
         out.load |= await two_channels(bot, replay, quiet_s, note=note)
     if arguments.idle:

@@ -205,10 +205,14 @@ class RawLoop:
 
     async def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with suppress(OSError):
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
             await self._process.stdin.drain()
+        return await self.answer()
+
+    async def answer(self) -> dict[str, Any]:
+        """Its next line. Raises BaselineError."""
+        assert self._process.stdout is not None
         answer = await self._process.stdout.readline()
         if not answer:
             raise BaselineError("The raw loop's process ended; what it said stands above.")
@@ -219,7 +223,7 @@ class RawLoop:
 async def started_raw_loop(
     model: Path, *, context_tokens: int, threads: tuple[int, int], use_mmap: bool
 ) -> AsyncIterator[RawLoop]:
-    """A process with the model loaded as the bot has it."""
+    """A process with the model loaded as the bot has it. Raises BaselineError."""
     arguments = [model, context_tokens, *threads, int(use_mmap)]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -229,7 +233,9 @@ async def started_raw_loop(
         stdout=subprocess.PIPE,
     )
     try:
-        yield RawLoop(process)
+        raw = RawLoop(process)
+        await raw.answer()  # loading takes cores from whatever is measured meanwhile
+        yield raw
     finally:
         with suppress(ProcessLookupError):
             process.kill()
@@ -334,6 +340,7 @@ def main() -> int:
     raw = Raw(
         given.model, given.context_tokens, given.threads, given.batch_threads, bool(given.use_mmap)
     )
+    print("{}", file=answers, flush=True)  # ready
     for line in sys.stdin:
         print(json.dumps(raw.rates(**json.loads(line))), file=answers, flush=True)
     return 0

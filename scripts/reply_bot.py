@@ -18,6 +18,7 @@ from pathlib import Path
 from bot.composition import open_recall
 from bot.intake import Intake
 from bot.messages import IncomingMessage, Trace
+from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.platforms.local import DISCORD_EPOCH_MS
 from bot.platforms.platform import Accepted
@@ -227,8 +228,12 @@ class ReplayedBot:
         await self.intake.drained()
         self._room.sent.pop(asked.message_id)
         trace = self._traces.pop(asked.message_id, None)
-        drafts = self.engine.written.get(asked.line.channel.channel_id) or [
-            one for many in self.engine.written.values() for one in many
+        channel_id = asked.line.channel.channel_id
+        drafts = [
+            one
+            for key, many in self.engine.written.items()
+            if isinstance(key, tuple) and key[0] == channel_id
+            for one in many
         ]
         if trace is None or asked.sent.cancelled() or not drafts or not drafts[-1].generation:
             return None
@@ -347,7 +352,7 @@ async def opened_bot(
         engine.never_end()
         pipeline = Pipeline(
             database=database,
-            engine=engine,
+            model=OneEngine(engine),
             recall=recall,
             platform=Room(clock),
             settings=settings,
@@ -362,3 +367,4 @@ async def opened_bot(
         finally:
             taking_in.cancel()
             await asyncio.wait({taking_in})
+            await pipeline.reader.close()

@@ -45,6 +45,10 @@ class Measured:
     not_sent: int = 0
     prompt_tokens: int = 0
     """All that were evaluated during the replay."""
+    prompt_tokens_lost: int = 0
+    """Of them, begun while reading along and thrown away for an ask elsewhere; at most."""
+    tokens_told: int = 0
+    """Of the lines that were told by the last reply."""
     pss_mb: list[float] = field(default_factory=list)
     load: Figures = field(default_factory=dict)
     """Of two channels, idling and growth."""
@@ -58,6 +62,8 @@ def figures(measured: Measured) -> Figures:
     if measured.replies:
         out |= _ours(measured.replies)
         out["total_prompt_tokens"] = measured.prompt_tokens
+        out["total_prompt_tokens_lost"] = measured.prompt_tokens_lost
+        out["total_tokens_told"] = measured.tokens_told
     if measured.answers:
         out |= _baseline(measured.answers)
     if measured.replies and measured.answers:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from storage import settings
@@ -133,6 +133,14 @@ class ContextStore(Connections):
             ids = set(connection.execute(query).scalars())
             connection.exec_driver_sql(_DROP, (json.dumps(sorted(ids)),))
         return ids
+
+    def channels_in_context(self, limit: int) -> list[int]:
+        """The channels of which a transcript is held, the one that was added to last first."""
+        lines = conversation_context
+        query = select(lines.c.channel_id).group_by(lines.c.channel_id)
+        query = query.order_by(func.max(lines.c.line_id).desc()).limit(limit)
+        with self.reading() as connection:
+            return [row[0] for row in connection.execute(query)]
 
     def context(self, channel_id: int, limit: int) -> list[ContextLine]:
         """The last lines of a channel's transcript, oldest first."""

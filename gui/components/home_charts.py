@@ -17,7 +17,7 @@ from gui.models.plot import Series
 QUIET = ("#8b98b0", "#6b7789")
 """Bars behind others."""
 
-CHART_HEIGHT = 96
+CHART_HEIGHT = 82
 """At least; with it the page fits the smallest window even while it tells of trouble."""
 
 

@@ -21,6 +21,7 @@ from gui.components.tooltip import Tooltip
 from gui.doctor_report import doctor_report
 from gui.models import home_model
 from gui.models.home_model import MEMORY_EVERY_MS, Period, Stored, model_of
+from gui.models.serving_words import model_line
 from gui.models.trouble import Mend, Trouble, trouble_of
 from gui.opening import PORTAL, open_folder, open_url
 from storage.paths import DEMO_BASE_DIR
@@ -133,10 +134,10 @@ class HomePage(Page):
             home_model.facts(
                 snapshot,
                 stats,
-                self._model_name(),
                 self.stored.last if self.stored else None,
                 time.time() * 1000,
             ),
+            model_line(snapshot, stats, self._model_name()),
         )
 
     def _model_name(self) -> str:

@@ -20,7 +20,8 @@ BUTTONS_WIDTH = 4 * BUTTON_WIDTH + 3 * theme.GAP + theme.PAD
 
 
 class StateCard:
-    """State, reason, four buttons, six facts; and the trouble with its button where there is one.
+    """State, reason, four buttons, five facts and a line on the model; and the trouble with its
+    button where there is one.
 
     `mend` is called with the trouble whose button was pressed.
     """
@@ -57,8 +58,10 @@ class StateCard:
         self._make_trouble(mend)
         name = Column(width=NAME_WIDTH, is_name=True)
         self.facts = Cells(self.card, [name, Column(0.5), name, Column(0.5)], rows=3)
-        self.facts.grid(
-            row=3, column=0, columnspan=5, sticky="ew", padx=theme.PAD, pady=(0, theme.GAP)
+        self.facts.grid(row=3, column=0, columnspan=5, sticky="ew", padx=theme.PAD)
+        self.model = Cells(self.card, [name, Column(1.0)], rows=1)
+        self.model.grid(
+            row=4, column=0, columnspan=5, sticky="ew", padx=theme.PAD, pady=(0, theme.GAP)
         )
         self.card.bind("<Configure>", self._wrap)
 
@@ -86,16 +89,18 @@ class StateCard:
         trouble: Trouble | None,
         buttons: Buttons,
         facts: Sequence[tuple[str, str]],
+        model: str,
     ) -> None:
-        """Everything anew; what did not change costs nothing."""
+        """Everything anew; what did not change costs nothing. `model`: the line on it."""
         words = words_for(snapshot).split(": http")[0]
         _put(self.words, text=f"\u25cf  {words[:1].upper()}{words[1:]}")
         _put(self.words, text_color=colour_of(snapshot))
         self._show_reason("" if trouble else snapshot.reason)
         self._show_trouble(trouble)
         self._show_buttons(buttons)
-        pairs = list(facts)
+        pairs = [*facts, ("", "")]
         self.facts.show([(*pairs[n], *pairs[n + 1]) for n in range(0, len(pairs) - 1, 2)])
+        self.model.show([("Model", model)])
 
     def _show_buttons(self, buttons: Buttons) -> None:
         for button, can in (

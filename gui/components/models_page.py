@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tkinter import filedialog
+from typing import Any
 
 import customtkinter as ctk
 
@@ -17,6 +19,7 @@ from gui.components.tooltip import Tooltip
 from gui.components.working import Working
 from gui.models.model_listing import cells_of, details_of, order_of, tone_of
 from gui.models.models_model import ModelsModel
+from gui.models.serving_words import is_changing, now_words, serving_of
 from gui.models.wizard_model import StepName
 from gui.supervision import State
 
@@ -38,6 +41,8 @@ KINDS = {
     "hint": Kind(theme.MUTED),
 }
 LEAST_LIST_PX = 110
+LOOK_EVERY_MS = 1_000
+"""How often the bot is asked what it is at, while it changes its model."""
 SETUP = "Setup"
 GGUF_FILES = [("Models (GGUF)", "*.gguf"), ("All files", "*")]
 
@@ -48,12 +53,15 @@ class ModelsPage(Page):
     title = "Models"
 
     def build(self) -> None:
+        self._answers: object = serving_of(self.app.stats).get("name")
         self.model = ModelsModel(self.app, self._show, self._fail, self._say, self._offer_restart)
         self.body.grid_columnconfigure(0, weight=1)
         # The list keeps some rows also where cards take the room.
-        self.body.grid_rowconfigure(2, weight=4, minsize=LEAST_LIST_PX)
+        self.body.grid_rowconfigure(3, weight=4, minsize=LEAST_LIST_PX)
         self._make_buttons()
         self._make_own_file()
+        self.serving = theme.muted(self.body, wraplength=440)
+        self.body.bind("<Configure>", self._wrap, add="+")
         self.table = Table(
             self.body,
             COLUMNS,
@@ -62,15 +70,18 @@ class ModelsPage(Page):
             empty="The list is being read.",
         )
         self.table.sort(4, descending=True)
-        self.table.grid(row=2, column=0, sticky="nsew")
+        self.table.grid(row=3, column=0, sticky="nsew")
         self.details = ReadingText(self.body, KINDS, lines=10)
         self.working = Working(
-            self.body, self.app.ui, self.model.stop, row=4, column=0, pady=(theme.GAP, 0)
+            self.body, self.app.ui, self.model.stop, row=5, column=0, pady=(theme.GAP, 0)
         )
         self._make_reachable()
         self.watch("data", lambda value: self.model.reload())
         self.watch("settings", lambda settings: self._show())
         self.watch("snapshot", lambda snapshot: self._show_chosen())
+        self.watch("snapshot", lambda snapshot: self._show_serving())
+        self.watch("stats", self._take_stats)
+        self.every(LOOK_EVERY_MS, self._look)
         self.model.reload()
         self._show()
 
@@ -92,7 +103,11 @@ class ModelsPage(Page):
         self.use_file.grid(row=0, column=5, padx=(0, theme.GAP))
         self.get_another.grid(row=0, column=6)
         for button, text in (
-            (self.deploy, "Check the chosen model's file and let it answer from now on."),
+            (
+                self.deploy,
+                "Check the chosen model's file and let it answer from now on. A running bot stays "
+                "online; what answered before goes on where the new one cannot.",
+            ),
             (self.roll_back, "Let the model that answered before answer again."),
             (self.verify, "Compare the chosen file with what was registered; without a choice all"),
             (self.use_file, "Answer with a model file of your own instead of the list's."),
@@ -122,26 +137,22 @@ class ModelsPage(Page):
         chosen = self.table.selected
         if chosen is None:
             return
-        questions = []
-        if self._bot_runs:
-            questions.append("The bot restarts with it and is away for some seconds.")
-        deploy, words = self.model.deploy, "Deploy"
         if self.model.server or self.model.own_file:
             own = "The model server" if self.model.server else "Your own file"
-            questions.append(f"{own} answers now; it would no longer be used.")
-            deploy, words = self.model.deploy_and_use, "Deploy and use it"
-        if questions:
             self.shell.confirm(
-                f"Deploy {chosen}? {' '.join(questions)}", words, lambda: deploy(chosen)
+                f"Deploy {chosen}? {own} answers now; it would no longer be used.",
+                "Deploy and use it",
+                lambda: self.model.deploy_and_use(chosen),
             )
         else:
             self.model.deploy(chosen)
 
     def _roll_back(self) -> None:
-        question = "Let the model that was deployed before answer again?"
-        if self._bot_runs:
-            question += " The bot restarts with it and is away for some seconds."
-        self.shell.confirm(question, "Roll back", self.model.roll_back)
+        self.shell.confirm(
+            "Let the model that was deployed before answer again?",
+            "Roll back",
+            self.model.roll_back,
+        )
 
     def _verify(self) -> None:
         self.model.verify([self.table.selected] if self.table.selected else [])
@@ -149,10 +160,10 @@ class ModelsPage(Page):
     def _toggle_details(self) -> None:
         if self.details.winfo_manager():
             self.details.grid_forget()
-            self.body.grid_rowconfigure(3, weight=0)
+            self.body.grid_rowconfigure(4, weight=0)
         else:
-            self.body.grid_rowconfigure(3, weight=1)
-            self.details.grid(row=3, column=0, sticky="nsew", pady=(theme.GAP, 0))
+            self.body.grid_rowconfigure(4, weight=1)
+            self.details.grid(row=4, column=0, sticky="nsew", pady=(theme.GAP, 0))
         self._show_chosen()
 
     def _choose_file(self) -> None:
@@ -198,8 +209,35 @@ class ModelsPage(Page):
             self.own_file.grid(row=1, column=0, sticky="ew", pady=(0, theme.GAP))
         else:
             self.own_file.grid_forget()
-        self.working.show(self.model.doing)
+        self._show_serving()
         self._show_chosen()
+
+    def _take_stats(self, stats: Mapping[str, Any]) -> None:
+        if serving_of(stats).get("name") != self._answers:
+            self._answers = serving_of(stats).get("name")
+            self.model.reload()  # somebody else may have deployed it
+        self._show_serving()
+
+    def _look(self) -> None:
+        if self.app.is_online and (self.model.doing or is_changing(self.app.stats)):
+            self.app.refresh_stats()
+
+    def _show_serving(self) -> None:
+        """What answers just now, how fast, and what is being done about it."""
+        if not self.is_alive:
+            return
+        words = now_words(self.app.snapshot, self.app.stats)
+        if self.serving.cget("text") != words:
+            self.serving.configure(text=words)
+        if words and not self.serving.winfo_manager():
+            self.serving.grid(row=2, column=0, sticky="ew", pady=(0, theme.GAP))
+        elif not words:
+            self.serving.grid_forget()
+        self.working.show(self.model.doing)
+        enable(self.working.stop, self.model.can_stop)
+
+    def _wrap(self, event: Any) -> None:
+        self.serving.configure(wraplength=int(self._reverse_widget_scaling(event.width)) - 10)
 
     def _show_chosen(self) -> None:
         """The buttons and the details of the chosen version."""
@@ -212,6 +250,8 @@ class ModelsPage(Page):
             (self.roll_back, is_free and self.model.can_roll_back),
             (self.verify, is_free and bool(self.model.listing.versions)),
             (self.show_details, bool(self.model.listing.versions)),
+            (self.use_file, is_free),
+            (self.use_deployed, is_free),
         ):
             enable(button, may)
         shown = bool(self.details.winfo_manager())
@@ -238,7 +278,7 @@ class ModelsPage(Page):
     def _offer_restart(self) -> None:
         if self.is_alive and self._bot_runs:
             self.shell.confirm(
-                "The bot goes on with the model that it has until it is restarted. Restart it now?",
+                "The bot is starting with the model from before. Restart it with this one?",
                 "Restart",
                 self.app.supervisor.restart,
             )

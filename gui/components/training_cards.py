@@ -158,7 +158,8 @@ class ProgressCard(ctk.CTkFrame):
         if run.version and not run.is_busy:
             self._ended.grid(row=4, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
             enable(self.deploy, not is_deployed and not is_busy)
-            self.deploy.configure(text="Deployed" if is_deployed else "Deploy")
+            words = "Being tried out" if is_busy else "Deployed" if is_deployed else "Deploy"
+            self.deploy.configure(text=words)
         else:
             self._ended.grid_forget()
 

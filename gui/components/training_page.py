@@ -19,7 +19,6 @@ from gui.models.outlasting import one_of
 from gui.models.training_model import TrainingModel, run_cells, run_order
 from gui.models.training_packages import PackagesRun
 from gui.models.training_run import TrainingRun
-from gui.supervision import State
 
 COLUMNS = (
     Column("Name", 190, stretches=True),
@@ -101,15 +100,7 @@ class TrainingPage(Page):
         self.shell.open_page(PLAYGROUND)
 
     def _deploy(self) -> None:
-        version = self.run.version
-        if self.app.snapshot.state in (State.STOPPED, State.FAILED):
-            self.models.deploy(version)
-        else:
-            self.shell.confirm(
-                f"Deploy {version}? The bot restarts with it and is away for some seconds.",
-                "Deploy",
-                lambda: self.models.deploy(version),
-            )
+        self.models.deploy(self.run.version)
 
     # -- what is shown ------------------------------------------------------------------------
 

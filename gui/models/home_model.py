@@ -173,11 +173,10 @@ def bytes_text(size_bytes: float) -> str:
 def facts(
     snapshot: Snapshot,
     stats: Mapping[str, Any],
-    model_name: str,
     last: readonly.LastReply | None,
     now_ms: float,
 ) -> list[tuple[str, str]]:
-    """(name, text) for the six facts, in their order."""
+    """(name, text) for the five facts, in their order."""
     runs = snapshot.pid is not None
     up_s = (now_ms - snapshot.started_at_ms) / 1000 if runs and snapshot.started_at_ms else None
     memory_bytes = snapshot.memory_bytes if runs else None
@@ -187,7 +186,6 @@ def facts(
         ("Discord", discord_text(snapshot, stats)),
         ("Memory", NOTHING if memory_bytes is None else bytes_text(memory_bytes)),
         ("Waiting", NOTHING if waiting is None else _count(int(waiting), "message")),
-        ("Model", str(stats.get("model") or model_name)),
         ("Last reply", _last_text(last, now_ms)),
     ]
 

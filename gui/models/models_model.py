@@ -1,7 +1,8 @@
 """The registry of models without a widget: what may be done with a version.
 
-What changes something runs as scripts/6_manage_models.py, which tells a running bot by itself.
-Tk's thread alone.
+What changes a version runs as scripts/6_manage_models.py, which has a running bot try it out by
+itself; a file of the user's own is a setting, which a running bot is asked to follow. The bot goes
+on meanwhile. Tk's thread alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from storage.errors import MynahError
 
 SCRIPT = "6_manage_models.py"
 GGUF_MAGIC = b"GGUF"
+FOLLOW_S = 600.0
+"""How long the running bot may take to load another model and to try it out."""
 
 OnFailed = Callable[[str, str], object]
 """Gets what happened and why."""
@@ -38,7 +41,7 @@ class ModelsModel:
         file_set: Callable[[], object] = lambda: None,
     ) -> None:
         """`failed` gets what happened and why, `said` a line about what was done; `file_set` is
-        called when another file is to answer from the bot's next start on."""
+        called when another file is to answer and the bot could not be asked to take it."""
         self._app = app
         self._changed = changed
         self._failed = failed
@@ -69,6 +72,11 @@ class ModelsModel:
         return "the deployed model" if is_any else "the small base"
 
     @property
+    def can_stop(self) -> bool:
+        """Whether what is being done can be left off: what the bot itself does cannot."""
+        return self._run is not None
+
+    @property
     def can_roll_back(self) -> bool:
         """Whether another version was deployed before; the script knows for sure."""
         return any(v.status == "retired" for v in self.listing.versions)
@@ -84,14 +92,14 @@ class ModelsModel:
         self._app.ui.run(lambda: read_listing(home), shown, self._unreadable)
 
     def deploy(self, version_id: str) -> None:
-        """Let a version answer; its file is checked first."""
-        self._start("deploy", version_id, doing=f"{version_id} is checked and put to use.")
+        """Let a version answer; its file is checked first, and a running bot tries it out."""
+        self._start("deploy", version_id, doing=f"{version_id} is {self._how}.")
 
     def deploy_and_use(self, version_id: str) -> None:
         """The same, and no file or server of the user's answers instead of it any more.
 
-        They are let go of first, for the bot restarts with the version; they come back where it
-        cannot be deployed.
+        They are let go of first, as a running bot would not load the version otherwise; they come
+        back where it cannot be deployed.
         """
         if self.doing:
             return
@@ -114,7 +122,7 @@ class ModelsModel:
 
     def roll_back(self) -> None:
         """Let the version before answer again."""
-        self._start("rollback", doing="The model from before is checked and put to use.")
+        self._start("rollback", doing=f"The model from before is {self._how}.")
 
     def verify(self, version_ids: Sequence[str] = ()) -> None:
         """Compare one file with what was registered, or all of them."""
@@ -122,33 +130,71 @@ class ModelsModel:
         self._start("verify", *version_ids, doing=f"{what} is compared with its SHA-256.")
 
     def stop(self) -> None:
-        """Leave off what is being done. A script that has begun to deploy has done it or not."""
+        """Leave off what is being done. A script that has begun to deploy has done it or not, and a
+        bot that was asked goes on."""
         if self._run is not None:
             self._run.cancel()
 
     def use_file(self, path: Path) -> None:
-        """Answer with a file of the user's own."""
+        """Answer with a file of the user's own, and with no server."""
+        if self.doing:
+            return
 
         def checked(absolute: str) -> None:
-            self._set_path(absolute, f"{Path(absolute).name} answers from the next start on.")
+            values = [("model_url", "")] if self.server else []
+            self._put_to_use([*values, ("model_path", absolute)], Path(absolute).name)
 
         self._app.ui.run(lambda: gguf_path(path), checked, self._unusable)
 
     def use_deployed(self) -> None:
         """Answer with the deployed version again, or the small base where none is."""
         words = self.deployed_words
-
-        def stored() -> None:
-            self._said(f"{words[:1].upper()}{words[1:]} answers from the next start on.")
-            self._file_set()
-
-        self._set_all(
-            [(name, "") for name, _ in self._own()],
-            stored,
-            lambda reason: self._failed("The setting could not be stored.", reason),
-        )
+        own = [(name, "") for name, _ in self._own()]
+        self._put_to_use(own, f"{words[:1].upper()}{words[1:]}")
 
     # -- how -----------------------------------------------------------------------------------
+
+    @property
+    def _how(self) -> str:
+        if self._app.is_online:
+            return "checked, loaded and tried out; with a large model that takes a minute or more"
+        return "checked and put to use"
+
+    def _put_to_use(self, values: Sequence[tuple[str, str]], words: str) -> None:
+        """Store these settings, by which `words` answers, and have a running bot follow them."""
+        if self.doing:
+            return
+        before = [(name, self._app.settings.text(name)) for name, _ in values]
+
+        def stored() -> None:
+            if self._app.is_online:
+                self._app.ask("follow", followed, refused, timeout_s=FOLLOW_S)
+                return
+            self._end_doing()
+            self._said(f"{words} answers from the next start on.")
+            self._file_set()
+
+        def followed(answer: dict[str, Any]) -> None:
+            self._end_doing()
+            self._said(f"{words} answers from now on.")
+            self._app.tell("data")
+            self._app.refresh_stats()
+
+        def refused(reason: str) -> None:
+            self._store_again(before)
+            failed(reason)
+
+        def failed(reason: str) -> None:
+            self._end_doing()
+            self._failed(FAILURES["deploy"], reason)
+
+        self.doing = f"{words} is {self._how}."
+        self._changed()
+        self._set_all(values, stored, failed)
+
+    def _end_doing(self) -> None:
+        self.doing = ""
+        self._changed()
 
     def _own(self) -> list[tuple[str, str]]:
         """The settings by which something else than the deployed version answers."""
@@ -173,18 +219,6 @@ class ModelsModel:
             self._failed("What answered before could not be set again.", reason)
 
         self._set_all(values, lambda: None, failed)
-
-    def _set_path(self, text: str, done: str) -> None:
-        def stored() -> None:
-            self._said(done)
-            self._file_set()
-
-        self._app.set_setting(
-            "model_path",
-            text,
-            stored,
-            lambda reason: self._failed("The file could not be set.", reason),
-        )
 
     def _start(self, command: str, *version_ids: str, doing: str) -> None:
         if self.doing:
@@ -211,13 +245,23 @@ class ModelsModel:
             self._store_again(kept_aside)
         if result.get("verified") is not None:
             self._tell_verified(result["verified"])
+        elif reason and was_cancelled:
+            if self._app.is_online and command != "verify":
+                self._said("A bot that was asked already goes on with it.")
         elif reason:
-            if not was_cancelled:
-                self._failed(FAILURES[command], reason)
+            self._failed(FAILURES[command], reason)
         else:
-            self._said(f"{result['deployed']['version_id']} answers from now on.")
+            self._tell_deployed(result["deployed"]["version_id"])
             self._app.tell("data")
+            self._app.refresh_stats()
         self._changed()
+
+    def _tell_deployed(self, version_id: str) -> None:
+        if own := self._own():
+            what = "model server" if own[0][0] == "model_url" else "file of your own"
+            self._said(f"{version_id} is deployed; a {what} answers instead of it (Models page).")
+        else:
+            self._said(f"{version_id} answers from now on.")
 
     def _tell_verified(self, verified: Mapping[str, str | None]) -> None:
         problems = [problem for problem in verified.values() if problem]

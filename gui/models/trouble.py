@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from gui.models.serving_words import serving_of
 from gui.snapshot import Snapshot
 from gui.supervision import State
 
@@ -80,6 +81,16 @@ def _failed(reason: str) -> Trouble:
     return Trouble("The bot cannot run as things are.", reason, Mend.SETTINGS)
 
 
+def _of_the_model(serving: Mapping[str, Any]) -> Trouble | None:
+    if serving.get("state") == "failed":
+        why = str(serving.get("reason") or "The log says more.")
+        return Trouble("The bot's model could not be loaded.", why, Mend.CHOOSE_MODEL)
+    if sentence := str(serving.get("trouble") or ""):
+        why = f"{sentence} This goes by itself when it answers."
+        return Trouble("The model server does not answer as it should.", why, Mend.CHOOSE_MODEL)
+    return None
+
+
 def _waiting(snapshot: Snapshot) -> Trouble:
     reason = snapshot.reason or "It is started again by itself."
     return Trouble("The bot is started again soon.", reason, Mend.TRY_NOW, is_bad=False)
@@ -99,6 +110,8 @@ def _running(phase: str, stats: Mapping[str, Any]) -> Trouble | None:
     if phase.startswith("waiting for the network"):
         why = "It goes on by itself as soon as Discord can be reached."
         return Trouble("The bot cannot reach Discord.", why, Mend.LOGS, is_bad=False)
+    if (trouble := _of_the_model(serving_of(stats))) is not None:
+        return trouble
     if phase == "online" and stats.get("discord", {}).get("channels") == 0:
         why = "It hears nothing and says nothing until it is told where to be."
         return Trouble("No channels are chosen.", why, Mend.CHOOSE_CHANNELS, is_bad=False)

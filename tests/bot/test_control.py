@@ -57,6 +57,9 @@ class Parrot:
         if version_id != "v2":
             raise NoVersionError("There is no such version.")
 
+    async def follow(self) -> None:
+        self.asked.append(("follow", None))
+
     async def set_setting(self, name: str, text: str) -> object:
         self.asked.append(("set", (name, text)))
         return text
@@ -106,6 +109,7 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
         assert await client.ask("restart") == {}
         assert await client.ask("reload") == {}
         assert await client.ask("deploy", version_id="v2") == {}
+        assert await client.ask("follow") == {}
         assert await client.ask("set", name="temperature", text="0.5") == {}
         assert await client.ask("exclude", member_id=7, is_excluded=True) == {}
         assert len((await client.ask("verdicts"))["verdicts"]) == 20
@@ -114,6 +118,7 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
             ("restart", None),
             ("reload", None),
             ("deploy", "v2"),
+            ("follow", None),
             ("set", ("temperature", "0.5")),
             ("exclude", (7, True)),
         ]
@@ -140,6 +145,18 @@ async def test_a_wrong_value_is_answered_with_a_sentence(
     async with running(tmp_path) as (_, _, client, _heard):
         with pytest.raises(ControlError, match=sentence):
             await client.ask(do, **data)
+
+
+async def test_a_model_that_cannot_be_followed_is_told_with_its_sentence(tmp_path: Path) -> None:
+    async with running(tmp_path) as (parrot, _, client, _heard):
+
+        async def missing() -> None:
+            raise NoVersionError("There is no model at that path.")
+
+        parrot.follow = missing  # type: ignore[method-assign]
+        with pytest.raises(ControlError, match="no model at that path"):
+            await client.ask("follow")
+        assert await client.ask("ping") == {}
 
 
 async def test_a_stop_is_acknowledged_before_the_channel_closes(tmp_path: Path) -> None:

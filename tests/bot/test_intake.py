@@ -19,7 +19,7 @@ from bot.platforms.platform import DeliveryUnknownError
 from bot.read_along import KEPT_CHANNELS
 from bot.transcript import Line
 from bot.verdicts import BEGUN, FAILED, SENDING, SENT
-from model.chat_format import Own, Said
+from model.chat_format import Note, Own, Said
 from model.inference import Engine
 from storage.connections import DatabaseBusyError
 from storage.database import Database
@@ -374,6 +374,33 @@ async def test_an_edit_into_a_command_takes_the_line_away(
         await intake.drained()
     assert (await pipeline.transcripts.of(TAVERN.channel_id)).turns == ()
     assert database.context(TAVERN.channel_id, 10) == []
+
+
+async def test_an_edit_of_what_was_said_long_ago_is_told_at_the_end(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine, recall_enabled=False, persona="You are {name}.")
+    async with running(pipeline, database) as intake:
+        for number in range(20):
+            intake.tell(said("yes", number))
+        await intake.drained()
+        await until(lambda: not pipeline.reader._tasks)
+        for number, text in ((2, "no"), (19, "no"), (3, "yes")):
+            record = replace(said(text, number).record, edited_at_ms=START_MS + 1_300_000)
+            intake.tell(Edited(record, BOB, TAVERN))
+        await intake.drained()
+        turns = (await pipeline.transcripts.of(TAVERN.channel_id)).turns
+        assert [turn.text for turn in turns[2:4]] == ["yes", "yes"]
+        assert [turn.text for turn in turns[19:]] == [
+            "no", 'Bob the Builder changed an earlier message to: "no"',
+        ]  # fmt: skip
+        rows = database.context(TAVERN.channel_id, 50)
+        assert [row.text for row in (rows[2], rows[3], rows[19])] == ["no", "yes", "no"]
+        intake.tell(Deleted(TAVERN.channel_id, (1202,), START_MS + 1_300_000))
+        await intake.drained()
+        turns = (await pipeline.transcripts.of(TAVERN.channel_id)).turns
+        assert "no" not in [turn.text[-3:-1] for turn in turns if isinstance(turn, Note)]
+        assert len(turns) == 19
 
 
 async def test_thousands_of_threads_are_let_go_of(database: Database, engine: Engine) -> None:

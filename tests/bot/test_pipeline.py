@@ -25,6 +25,7 @@ from bot.transcript import Line
 from data.preprocessor import clean
 from model.chat_format import Note, Own, Said
 from model.inference import Engine, EngineError
+from storage.context_store import ContextLine
 from storage.database import Database
 from storage.records import MemberRecord, Origin
 from storage.settings import Settings, Value
@@ -279,6 +280,62 @@ async def test_the_stored_transcript_stays_small(database: Database) -> None:
     rows = database.context(500, 10_000)
     assert LOADED_LINES < len(rows) <= 1_000
     assert rows[-1].message_id == 10_000 + 30 * 50 - 1
+
+
+async def test_what_a_channel_that_is_let_go_of_writes_stands_there_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long absence hundreds of channels are worked through at the same time."""
+    monkeypatch.setattr("bot.read_along.KEPT_CHANNELS", 1)
+    transcripts, loop = Transcripts(database), asyncio.get_running_loop()
+    append = database.append_context_lines
+
+    def meanwhile(rows: list[ContextLine]) -> None:
+        append(rows)
+        asyncio.run_coroutine_threadsafe(transcripts.of(601), loop).result(10)
+
+    database.append_context_lines = meanwhile  # type: ignore[method-assign,assignment]
+    await transcripts.append(600, [Line(Said("mira", "hi"), 1)])
+    assert (await transcripts.of(600)).turns == (Said("mira", "hi"),)
+
+
+async def test_notes_stand_in_the_same_order_after_a_restart(database: Database) -> None:
+    transcripts = Transcripts(database)
+    lines = [Line(Said("mira", f"hi {number}"), 1300 + number, START_MS) for number in range(4)]
+    notes = [Line(Note(f"bob: {number}"), number, START_MS) for number in (1, 2, 5)]
+    await transcripts.append(500, lines[:2])
+    await transcripts.recall(500, notes[:2])
+    await transcripts.append(500, lines[2:])
+    await transcripts.recall(500, notes[2:])
+    before = (await transcripts.of(500)).lines
+    assert [line.message_id for line in before] == [1300, 1, 2, 1301, 1302, 5, 1303]
+    assert (await Transcripts(database).of(500)).lines == before
+
+
+async def test_a_channel_has_one_turn_for_as_long_as_somebody_waits_for_it(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine)
+    inside = most = 0
+
+    async def work() -> None:
+        nonlocal inside, most
+        async with pipeline.turn(500):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async def pass_by(number: int) -> None:
+        async with pipeline.turn(10_000 + number):
+            await asyncio.sleep(0)
+
+    working = [asyncio.create_task(work()) for _ in range(20)]
+    for number in range(1_500):
+        await pass_by(number)
+    await asyncio.gather(*working)
+    assert most == 1
+    assert len(pipeline._turns) <= 1
 
 
 async def test_many_members_cost_a_message_that_is_not_answered_nothing(

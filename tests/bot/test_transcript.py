@@ -24,6 +24,23 @@ def test_names_are_in_order_and_none_twice() -> None:
     assert names_in(turns) == ("mira", "bob")
 
 
+def test_notes_stand_before_the_line_they_are_for() -> None:
+    lines = [Line(Said("mira", "a"), 1), Line(Said("bob", "b"), 2)]
+    notes = [Line(Note("old"), 7), Line(Note("older"), 8)]
+    transcript = Transcript().appended(lines).recalled(notes)
+    assert transcript.lines == (lines[0], *notes, lines[1])
+    assert not transcript.has(7)
+    assert transcript.message_ids == {1, 2, 7, 8}
+
+
+def test_new_words_of_a_message_leave_what_was_recalled_of_it() -> None:
+    lines = [Line(Note("b"), 2), Line(Said("bob", "b"), 2), Line(Own("b"), 3)]
+    replaced = Transcript(tuple(lines)).replaced(2, "c")
+    assert [line.turn.text for line in replaced.lines] == ["b", "c", "b"]
+    assert replaced.without([2]).lines == (lines[2],)
+    assert replaced.without([9]) is replaced
+
+
 def test_it_is_halved_where_nobody_asks_anything() -> None:
     transcript = Transcript()
     for number in range(MAX_LINES + 1):

@@ -13,6 +13,8 @@ The nth start on a home takes the nth behaviour, later ones the last. A start le
     closes        serves; closes its channel after a moment and opens another
     renews        says that it ends with RESTART, opens another channel and crashes when asked to
     roams         serves; its phase changes at `say`, is told at once, and never by a heartbeat
+    keeps         serves, and changes its model for another when it is asked, in half a second
+    refuses       the same, but cannot use any
     crash         an exception at once
     assert        as a failed assertion in ggml: a line on stderr, abort()
     silent-N      exits with N at once, without a word
@@ -39,10 +41,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import psutil
 from filelock import FileLock, Timeout
 
-from bot.protocol import ControlServer, ExitCode
+from bot.protocol import ControlServer, ExitCode, Handler
+from storage.database import Database
+from storage.errors import MynahError
+from storage.model_registry import ModelRegistry
 from storage.paths import Home
 
 HEARTBEAT_S = 0.05
+CHANGE_S = 0.5
+REFUSAL = "new was not put to use: it writes nothing. lantern answers as before."
 
 
 class FakeBot:
@@ -81,7 +88,11 @@ class FakeBot:
         return self.code
 
     async def serve(self) -> ControlServer:
-        handlers = {"stop": self.stop, "say": self.say}
+        handlers: dict[str, Handler] = {"stop": self.stop, "say": self.say}
+        if self.behaviour in ("keeps", "refuses"):
+            self.serving = {"name": "lantern", "state": "ready", "reason": "", "reading": "off"}
+            more = {"stats": self.stats, "deploy": self.deploy, "follow": self.follow}
+            handlers |= more | {"set": self.set_setting}
         server = ControlServer(
             self.home.data_storage,
             hello=self.vitals,
@@ -118,6 +129,33 @@ class FakeBot:
         if self.behaviour == "renews":
             os._exit(1)
         return {"reply": data["text"].upper()}
+
+    async def stats(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {"phase": self.phase, "serving": self.serving}
+
+    async def set_setting(self, data: dict[str, Any]) -> dict[str, Any]:
+        with Database.open(self.home.database) as database:
+            database.set_config(data["name"], data["text"])
+        return {}
+
+    async def deploy(self, data: dict[str, Any]) -> dict[str, Any]:
+        await self.change(data["version_id"])
+        with Database.open(self.home.database) as database:
+            ModelRegistry(database, self.home).record_deployed(data["version_id"])
+        return {}
+
+    async def follow(self, data: dict[str, Any]) -> dict[str, Any]:
+        await self.change("what is named")
+        return {}
+
+    async def change(self, name: str) -> None:
+        reason = f"{name} is being loaded. {self.serving['name']} answers as before."
+        self.serving |= {"state": "changing", "reason": reason}
+        await asyncio.sleep(CHANGE_S)
+        if self.behaviour == "refuses":
+            self.serving |= {"state": "ready", "reason": REFUSAL}
+            raise MynahError(REFUSAL)
+        self.serving |= {"name": name, "state": "ready", "reason": ""}
 
     async def stop(self, data: dict[str, Any]) -> dict[str, Any]:
         if self.behaviour not in ("deaf", "stubborn"):

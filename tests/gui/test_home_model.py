@@ -34,6 +34,7 @@ from gui.models.home_model import (
 from gui.models.memory_history import MemoryHistory
 from gui.models.plot import Plot, Series, span_of, thinned
 from gui.models.quick_setting import REST_MS, QuickSetting
+from gui.models.serving_words import is_changing, model_line, now_words
 from gui.models.trouble import Mend, trouble_of
 from gui.snapshot import Snapshot
 from gui.supervision import State
@@ -289,25 +290,96 @@ STATS = {
 
 def test_the_facts_of_a_running_bot() -> None:
     last = LastReply(NOW_MS - 125_000, 2.5)
-    assert facts(ONLINE, STATS, "demo-base", last, NOW_MS) == [
+    assert facts(ONLINE, STATS, last, NOW_MS) == [
         ("Uptime", "2 h 0 min"),
         ("Discord", "The Lantern, 3 channels, 43 ms"),
         ("Memory", "512 MB"),
         ("Waiting", "1 message"),
-        ("Model", "lantern-1"),
         ("Last reply", "2 min ago, took 2.5 s"),
     ]
 
 
 def test_the_facts_without_a_bot() -> None:
     stopped = Snapshot(memory_bytes=512, started_at_ms=5)
-    assert [text for _, text in facts(stopped, {}, "demo-base", None, NOW_MS)] == [
+    assert [text for _, text in facts(stopped, {}, None, NOW_MS)] == [
         NOTHING,
         NOTHING,
         NOTHING,
         NOTHING,
-        "demo-base",
         "none yet",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("serving", "line"),
+    [
+        ({"state": "ready", "reading": "reads along"}, "qwen, ready, reads along"),
+        (
+            {"state": "ready", "reading": "reads along, 40 % of the time"},
+            "qwen, ready, reads along, 40 % of the time",
+        ),
+        (
+            {"state": "ready", "reading": "paused: something fills the screen"},
+            "qwen, ready, reading along is paused: something fills the screen",
+        ),
+        (
+            {"state": "ready", "reading": "paused: on battery"},
+            "qwen, ready, reading along is paused: on battery",
+        ),
+        ({"state": "ready", "reading": "off"}, "qwen, ready, does not read along"),
+        ({"state": "ready", "reading": ""}, "qwen, ready"),
+        ({"state": "loading", "reading": ""}, "qwen, loading"),
+        (
+            {"state": "changing", "reason": "lantern is being loaded. qwen answers as before."},
+            "lantern is being loaded. qwen answers as before.",
+        ),
+        (
+            {"state": "unloaded", "reading": "reads along"},
+            "qwen, not in memory: loads again with the next question",
+        ),
+        (
+            {"state": "failed", "reason": "qwen could not be loaded: it is gone."},
+            "qwen, could not be loaded: tried again with the next question",
+        ),
+        ({"state": "ready", "trouble": ""}, "qwen, ready"),
+        ({"state": "ready", "trouble": "It is dead."}, "qwen, a model server in trouble"),
+    ],
+)
+def test_the_model_in_one_line(serving: dict[str, object], line: str) -> None:
+    assert model_line(ONLINE, {"serving": {"name": "qwen", **serving}}, "demo-base") == line
+
+
+def test_the_model_of_a_bot_that_says_nothing_of_it() -> None:
+    starting = Snapshot(state=State.STARTING, phase="loading")
+    assert model_line(starting, {}, "demo-base") == "demo-base, loading"
+    assert model_line(Snapshot(), {}, "demo-base") == "demo-base"
+    assert model_line(ONLINE, {}, "demo-base") == "demo-base"
+    assert model_line(ONLINE, {"model": "lantern", "serving": None}, "demo-base") == "lantern"
+
+
+def test_what_answers_how_fast_it_is_and_what_it_has_read() -> None:
+    speed = "2 threads: 22 tokens a second written, 79 read; measured on 12 Mar 2026"
+    ready = {"name": "qwen", "state": "ready", "reading": "off", "reason": "", "trouble": ""}
+    serving = {**ready, "speed": speed, "read_tokens": 8791, "asked_tokens": 652}
+    assert now_words(ONLINE, {"serving": serving}) == (
+        f"Now: qwen, ready, does not read along. It computes with {speed}. "
+        "Read so far: 8,791 tokens while people talked, 652 after somebody asked."
+    )
+    nothing_yet = {**ready, "speed": "", "read_tokens": 0, "asked_tokens": 0}
+    assert now_words(ONLINE, {"serving": nothing_yet}) == "Now: qwen, ready, does not read along."
+    failed = "new was not put to use: no. qwen answers as before."
+    assert now_words(ONLINE, {"serving": {**ready, "reason": failed}}).endswith(f". {failed}")
+    changing = {"serving": {**ready, "state": "changing", "reason": "new is being loaded."}}
+    assert now_words(ONLINE, changing) == "Now: new is being loaded."
+    dead = {"name": "x:80", "state": "ready", "trouble": "It is dead."}
+    assert (
+        now_words(ONLINE, {"serving": dead}) == "Now: x:80, a model server in trouble. It is dead."
+    )
+    assert now_words(ONLINE, {}) == now_words(Snapshot(), {"serving": ready}) == ""
+    assert [is_changing(stats) for stats in (changing, {"serving": ready}, {})] == [
+        True,
+        False,
+        False,
     ]
 
 
@@ -397,6 +469,22 @@ def test_what_a_running_bot_lacks() -> None:
         False,
     )
     assert mend_of(Snapshot(state=State.ONLINE, phase="waiting for the network")) is Mend.LOGS
+
+
+def test_a_model_that_cannot_answer_is_a_card() -> None:
+    """The sentences are the bot's: tests/bot/test_server_trouble.py."""
+    sentence = "The model server at http://127.0.0.1:9 cannot be reached (refused). Start it."
+    dead = {**STATS, "serving": {"name": "x", "state": "ready", "trouble": sentence}}
+    trouble = trouble_of(ONLINE, dead)
+    assert trouble is not None
+    assert (trouble.mend, trouble.is_bad) == (Mend.CHOOSE_MODEL, True)
+    assert trouble.why.startswith(sentence)
+    gone = {**STATS, "serving": {"name": "x", "state": "failed", "reason": "x is gone."}}
+    trouble = trouble_of(ONLINE, gone)
+    assert trouble is not None
+    assert (trouble.mend, trouble.why) == (Mend.CHOOSE_MODEL, "x is gone.")
+    well = {**STATS, "serving": {"name": "x", "state": "ready", "trouble": ""}}
+    assert trouble_of(ONLINE, well) is None
 
 
 @pytest.mark.parametrize("snapshot", [ONLINE, Snapshot(), Snapshot(state=State.STARTING)])

@@ -46,6 +46,19 @@ from tests.live.process import environment, make_home
 STATS = {
     "phase": "online",
     "model": "lantern-20261120-2140",
+    "serving": {
+        "name": "lantern-20261120-2140",
+        "state": "ready",
+        "since_s": 12.0,
+        "reason": "",
+        "trouble": "",
+        "reading": "reads along",
+        "speed": "2 threads: 22 tokens a second written, 79 read; measured on 12 Mar 2026",
+        "threads": 2,
+        "batch_threads": 2,
+        "read_tokens": 8791,
+        "asked_tokens": 652,
+    },
     "waiting": 2,
     "discord": {"phase": "online", "latency_ms": 43.2, "guild": "The Lantern", "channels": 3},
     "statistics": {
@@ -139,7 +152,8 @@ def expected(shown: Window) -> list[bool]:
 
 
 def facts_of(page: HomePage) -> dict[str, str]:
-    return {row[n]: row[n + 1] for row in page.state_card.facts.rows for n in (0, 2)}
+    pairs = {row[n]: row[n + 1] for row in page.state_card.facts.rows for n in (0, 2)}
+    return pairs | dict(page.state_card.model.rows)  # type: ignore[arg-type]
 
 
 def tell_stats(shown: Window, **changes: Any) -> None:
@@ -245,6 +259,65 @@ def test_no_channels_lead_to_the_setup_and_trouble_goes(
         end_bot(shown)
 
 
+def test_a_dead_model_server_is_a_card_that_goes_by_itself(
+    xvfb: str, home: Home, other_pages: None
+) -> None:
+    sentence = (
+        "The model server at http://127.0.0.1:8080/v1 cannot be reached (Connection refused). "
+        "Start it, or correct the setting model_url."
+    )
+    remote = {"name": "127.0.0.1:8080", "state": "ready", "reason": "", "trouble": sentence}
+    with with_bot(home, "ready", size=(900, 600)) as shown:
+        page = page_of(shown)
+        card = page.state_card
+        press(card.start)
+        reach(shown, State.ONLINE)
+        tell_stats(shown, serving=remote)
+        settle(shown)
+        rest(shown, 0.1)
+        assert card.trouble.winfo_ismapped()
+        assert sentence in card.why.cget("text")
+        assert inside(card.why, shown.root)
+        assert card.why.winfo_reqwidth() <= card.why.winfo_width() + 1
+        assert facts_of(page)["Model"] == "127.0.0.1:8080, a model server in trouble"
+        tell_stats(shown, serving={**remote, "trouble": ""})
+        settle(shown)
+        assert not card.trouble.winfo_ismapped()
+        assert facts_of(page)["Model"] == "127.0.0.1:8080, ready"
+        tell_stats(shown, serving=remote)
+        settle(shown)
+        press(card.mend)
+        assert shown.main.page_name == "Models"
+        end_bot(shown)
+
+
+def test_what_the_model_is_at(xvfb: str, home: Home) -> None:
+    with with_bot(home, "ready") as shown:
+        page = page_of(shown)
+        press(page.state_card.start)
+        reach(shown, State.ONLINE)
+        serving: Any = STATS["serving"]
+        changes: dict[str, dict[str, str]] = {
+            "lantern-20261120-2140, ready, reading along is paused: on battery": {
+                "reading": "paused: on battery"
+            },
+            "qwen is being loaded. lantern answers as before.": {
+                "state": "changing",
+                "reason": "qwen is being loaded. lantern answers as before.",
+            },
+            "lantern-20261120-2140, not in memory: loads again with the next question": {
+                "state": "unloaded"
+            },
+        }
+        for line, change in changes.items():
+            tell_stats(shown, serving={**serving, **change})
+            assert facts_of(page)["Model"] == line
+            assert page.state_card.shown_trouble is None
+        tell_stats(shown, serving={**serving, "state": "failed", "reason": "It is gone."})
+        assert page.state_card.why.cget("text") == "It is gone."
+        end_bot(shown)
+
+
 def test_a_crash_counts_down_and_can_be_tried_at_once(xvfb: str, home: Home) -> None:
     policy = QUICK.__class__(**{**QUICK.__dict__, "first_delay_s": 30.0})
     command = [sys.executable, str(FAKE_BOT), "--home", str(home.root), "silent-1", "ready"]
@@ -284,7 +357,7 @@ def test_facts_and_figures_of_a_running_bot(xvfb: str, home: Home) -> None:
         tell_stats(shown)
         facts = facts_of(page)
         assert facts["Discord"] == "The Lantern, 3 channels, 43 ms"
-        assert facts["Model"] == "lantern-20261120-2140"
+        assert facts["Model"] == "lantern-20261120-2140, ready, reads along"
         assert facts["Waiting"] == "2 messages"
         assert page.figures.rows[1][1] == "1,184"
         assert page.figures.rows[5][1:] == ("11 s",) * 3
@@ -590,7 +663,7 @@ def test_a_bot_that_comes_online_brings_its_settings_and_its_state_is_not_cut(
         page: Any = shown.main.page
         snapshot = Snapshot(State.ONLINE, phase="waiting for the network")
         shown.app.note_snapshot(snapshot)
-        page.state_card.show(snapshot, None, buttons(snapshot), [])
+        page.state_card.show(snapshot, None, buttons(snapshot), [], "demo-base")
         shown.root.update_idletasks()
         words = page.state_card.words
         assert words.cget("text").endswith("Waiting for the network")

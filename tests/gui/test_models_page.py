@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gui.components.models_page import ModelsPage
+from gui.components.models_page import LEAST_LIST_PX, ModelsPage
 from gui.models.model_listing import (
     Listing,
     cells_of,
@@ -27,7 +27,9 @@ from storage.database import Database
 from storage.manifest import sha256_file
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
+from tests.discord_stand_in.stand_in import StandInThread
 from tests.gui.conftest import QUICK, House
+from tests.gui.fake_bot import REFUSAL
 from tests.gui.window import (
     find,
     press,
@@ -38,6 +40,7 @@ from tests.gui.window import (
     type_keys,
     window,
 )
+from tests.live.process import environment, make_home
 from tests.storage.rows import version
 
 LONG_S = 30.0
@@ -221,21 +224,131 @@ def test_details_of_the_chosen_one(
         assert page.show_details.cget("text") == "Show details"
 
 
-def test_a_running_bot_is_not_restarted_unasked(
+def start_bot(shown: Any) -> int:
+    """Start the one in the bot's place and wait until it tells of its model; its pid."""
+    shown.supervisor.start()
+    pump(shown, lambda: shown.app.snapshot.state is State.ONLINE, LONG_S)
+    shown.app.refresh_stats()
+    pump(shown, lambda: shown.main.page.serving.winfo_ismapped(), LONG_S)
+    pid = shown.app.snapshot.pid
+    assert pid is not None
+    return int(pid)
+
+
+def test_a_running_bot_tries_a_version_out_and_is_not_restarted(
     xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with models(house, monkeypatch) as shown:
-        shown.supervisor.start()
-        pump(shown, lambda: shown.app.snapshot.state is State.ONLINE, LONG_S)
+    with models(house, monkeypatch, "keeps") as shown:
         page = shown.main.page
+        pid = start_bot(shown)
+        assert page.serving.cget("text") == "Now: lantern, ready, does not read along."
         page.table.select("old")
         press(page.deploy)
-        assert "The bot restarts with it" in told(shown)
-        press(find(shown.main.notices, "No"))
-        assert (page.model.doing, deployed(home)) == ("", "new")
-        press(page.deploy)
-        press(find(shown.main.notices, "Deploy"))
+        assert told(shown) == ""  # nothing stops for it, so nothing is asked
+        assert "loaded and tried out; with a large model that takes" in page.model.doing
+        assert page.use_file.cget("state") == "disabled"
+        pump(shown, lambda: "old is being loaded." in page.serving.cget("text"), LONG_S)
+        assert page.working.winfo_ismapped()
         pump(shown, lambda: deployed(home) == "old" and not page.model.doing, LONG_S)
+        assert "old answers from now on." in told(shown)
+        press(page.roll_back)
+        press(find(shown.main.notices, "Roll back"))
+        pump(shown, lambda: page.model.doing)
+        pump(shown, lambda: not page.model.doing, LONG_S)
+        pump(shown, lambda: "what is named, ready" in page.serving.cget("text"), LONG_S)
+        assert deployed(home) == "new"
+        assert shown.app.snapshot.pid == pid
+
+
+def test_what_a_running_bot_cannot_use_changes_nothing(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    monkeypatch.setattr(
+        "gui.components.models_page.filedialog.askopenfilename", lambda **rest: str(gguf)
+    )
+
+    def refused(act: Any) -> None:
+        shown.main.notices.clear()
+        press(act)
+        if act is page.roll_back:
+            press(find(shown.main.notices, "Roll back"))
+        pump(shown, lambda: page.model.doing)
+        pump(shown, lambda: not page.model.doing, LONG_S)
+        assert "was not put to use." in told(shown)
+        assert REFUSAL in told(shown)
+        assert deployed(home) == "new"
+        pump(shown, lambda: not shown.app.settings.text("model_path"), LONG_S)
+
+    with models(house, monkeypatch, "refuses") as shown:
+        page = shown.main.page
+        start_bot(shown)
+        page.table.select("old")
+        for button in (page.deploy, page.roll_back, page.use_file):
+            refused(button)
+        pump(shown, lambda: page.serving.cget("text").endswith(REFUSAL), LONG_S)
+        assert not page.own_file.winfo_ismapped()
+
+
+def test_a_running_bot_follows_to_ones_own_file_and_back(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    monkeypatch.setattr(
+        "gui.components.models_page.filedialog.askopenfilename", lambda **rest: str(gguf)
+    )
+    with Database.open(home.database) as db:
+        db.set_config("model_url", "http://127.0.0.1:9/v1")
+    with models(house, monkeypatch, "keeps") as shown:
+        page = shown.main.page
+        pid = start_bot(shown)
+        pump(shown, lambda: page.own_file.winfo_ismapped(), LONG_S)
+        press(page.use_file)
+        pump(shown, lambda: f"{gguf.name} answers from now on." in told(shown), LONG_S)
+        stored = readonly.read_config(home.database)
+        assert (stored["model_path"], stored["model_url"]) == (str(gguf.resolve()), "")
+        pump(shown, lambda: gguf.name in " ".join(texts(page.own_file)), LONG_S)
+        press(page.use_deployed)
+        pump(shown, lambda: "The deployed model answers from now on." in told(shown), LONG_S)
+        pump(shown, lambda: not page.own_file.winfo_ismapped(), LONG_S)
+        assert shown.app.snapshot.pid == pid
+
+
+def test_how_fast_the_model_is_stands_above_the_list(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed = "2 threads: 22 tokens a second written, 79 read; measured on 12 Mar 2026"
+    failure = (
+        "qwen2.5-3b-q4_k_m was not put to use: qwen2.5-3b-q4_k_m needs about 3.1 GB of memory, and "
+        "only 1.9 GB are free: end other programs, or choose a smaller model or quantisation. "
+        "lantern answers as before."
+    )
+    serving = {"name": "lantern", "state": "ready", "reading": "reads along", "speed": speed}
+    with models(house, monkeypatch, "keeps") as shown:
+        page = shown.main.page
+        start_bot(shown)
+        shown.app.close()  # what it tells next is the test's
+        shown.app.stats = {"serving": {**serving, "reason": failure}}
+        page._take_stats(shown.app.stats)
+        rest(shown, 0.1)
+        assert page.serving.cget("text") == (
+            f"Now: lantern, ready, reads along. It computes with {speed}. {failure}"
+        )
+        right = page.serving.winfo_rootx() + page.serving.winfo_reqwidth()
+        assert right <= shown.root.winfo_rootx() + shown.root.winfo_width()
+        assert page.table.winfo_height() >= LEAST_LIST_PX
+
+
+def test_a_model_that_somebody_else_deployed_is_seen(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with models(house, monkeypatch, "keeps") as shown:
+        page = shown.main.page
+        start_bot(shown)
+        shown.app.ask("deploy", version_id="old")
+        pump(shown, lambda: deployed(home) == "old", LONG_S)
+        shown.app.refresh_stats()
+        pump(shown, lambda: page.model.listing.find("old").status == "deployed", LONG_S)
 
 
 def test_a_file_of_ones_own_answers_until_it_is_taken_back(
@@ -325,3 +438,44 @@ def test_all_of_it_is_reached_by_tab(
             assert any(path.startswith(str(widget)) for path in reached), widget
         shown.root.focus_force()
         shown.root.update()
+
+
+@pytest.mark.slow
+def test_a_real_bot_changes_its_model_and_stays_online(
+    xvfb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
+    with StandInThread() as discord:
+        home = make_home(tmp_path / "home", discord, model_path="", threads=0)
+        for name, value in environment(discord).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("DISCORD_BOT_TOKEN", raising=False)
+        broken = home.finetuned / "broken.gguf"
+        broken.write_bytes(gguf.read_bytes()[:100_000])
+        with Database.open(home.database) as db:
+            for version_id, path in (("first", gguf), ("broken", broken)):
+                ModelRegistry(db, home).register(
+                    version(
+                        version_id,
+                        gguf_path=home.relative(path),
+                        sha256=sha256_file(path),
+                        size_bytes=path.stat().st_size,
+                    )
+                )
+        with window(home, page="Models") as shown:
+            page: Any = shown.main.page
+            shown.supervisor.start()
+            pump(shown, lambda: shown.app.stats.get("phase") == "online", 90)
+            pid = shown.app.snapshot.pid
+            page.table.select("first")
+            press(page.deploy)
+            pump(shown, lambda: "first answers from now on." in told(shown), 60)
+            pump(shown, lambda: page.serving.cget("text").startswith("Now: first, ready"), 60)
+            assert "It computes with 1 thread: so small" in page.serving.cget("text")
+            page.table.select("broken")
+            press(page.deploy)
+            pump(shown, lambda: "The model was not put to use." in told(shown), 60)
+            assert "first answers as before." in told(shown)
+            assert (shown.app.snapshot.pid, deployed(home)) == (pid, "first")
+            shown.supervisor.stop()
+            pump(shown, lambda: shown.app.snapshot.state is State.STOPPED, 60)

@@ -33,7 +33,8 @@ class Fault:
 class ModelServerStandIn:
     """Answers every prompt with `reply`. Change the attributes to make it misbehave."""
 
-    def __init__(self, reply: str = "nine works for me") -> None:
+    def __init__(self, reply: str = "nine works for me", *, port: int = 0) -> None:
+        """`port`: 0 for any that is free."""
         self.reply = reply
         self.thoughts = ""
         """What it tells in `reasoning_content` before."""
@@ -76,12 +77,16 @@ class ModelServerStandIn:
         class Handler(_Handler):
             stand_in = world
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
 
     @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> ModelServerStandIn:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
