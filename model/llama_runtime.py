@@ -20,9 +20,13 @@ log = logging.getLogger("llama.cpp")
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 """ggml_log_level: debug 1, info 2, warn 3, error 4; 5 continues the line before."""
 
-_HARMLESS = ("load: special_eos_id is not in special_eog_ids", "llama_context: n_ctx_seq (")
-"""Warnings that say nothing: an embedder's [SEP] ends no generation; a context for several
-conversations may be larger than what the model was trained for, as long as each of them is not."""
+_HARMLESS = (
+    "load: special_eos_id is not in special_eog_ids",  # an embedder's [SEP] ends no generation
+    "llama_context: n_ctx_seq (",  # each of several conversations is within what it was trained for
+    "llama_kv_cache_iswa: using full-size SWA cache",  # as wanted
+    "decode: failed to find a memory slot",  # a conversation goes, and it is tried again
+)
+"""Warnings that say nothing."""
 
 _kept_callback: Any = None
 """llama.cpp holds only the address: the callback must live as long as the process does."""

@@ -20,13 +20,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bot.composition import (
-    Model,
     model_to_answer_with,
     open_pipeline,
     open_recall,
     stored_settings,
 )
 from bot.messages import Trace
+from bot.model_change import Model
 from bot.pipeline import Pipeline
 from bot.playground import Conversation, told
 from scripts.edge import add_home, ending_in_a_sentence

@@ -86,7 +86,7 @@ async def idle(
         await asyncio.sleep(began_s + window_s - time.perf_counter())
         now, took_s = process.cpu_times(), time.perf_counter() - began_s
         used_s = now.user + now.system - cpu.user - cpu.system
-        out[f"idle_cpu_percent_at_{rate}_a_minute"] = round(100 * used_s / took_s, 2)
+        out[f"idle_cpu_percent_at_{rate}_a_minute"] = round(max(0.0, 100 * used_s / took_s), 2)
     return out
 
 
