@@ -307,6 +307,7 @@ class Bot:
         self._logs.set_level(self.settings.text("log_level"))
         for pipeline in self._pipelines:
             pipeline.settings = self.settings
+            pipeline.reader.read_anew()  # its persona may be another
         self.serving.note_settings()
         is_elsewhere = before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids")
         if self._pipelines and is_elsewhere:

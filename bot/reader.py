@@ -116,8 +116,8 @@ class Reader:
         if (place := self._places.get(channel_id)) is not None:
             self._begin(place)
 
-    def note_changed_model(self) -> None:
-        """Another model answers, or the settings are others: read everything anew."""
+    def read_anew(self) -> None:
+        """Another model answers, or the persona is another: have all that is not yet read so."""
         for place in self._places.values():
             place.left_out = 0
             self._begin(place)

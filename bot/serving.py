@@ -54,7 +54,9 @@ class Serving:
         """What a model is opened with: a setting that was changed since must not bar the way back
         to the model that answered before."""
         self._worker = ComputeWorker()
-        self._spare_time = SpareTime(settings, self._note_share)
+        self._spare_time = SpareTime(
+            settings, self._note_share, is_wanted=lambda: isinstance(self.keeper.engine, Engine)
+        )
         self._share = 0.0
         self._server_trouble = ServerTrouble()
         self._speeds: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
@@ -183,8 +185,9 @@ class Serving:
         if engine is None:
             return
         engine.set_reading(self._share)
+        self._spare_time.look_now()
         for pipeline in self._pipelines:
-            pipeline.reader.note_changed_model()
+            pipeline.reader.read_anew()
 
     def _note_share(self, share: float, reason: str) -> None:
         log.info("Reading along: %s.", reason)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -140,11 +139,18 @@ class SpareTime:
                     self._machine = await self._see()
                 self._tell()
                 await asyncio.sleep(self._gap_s)
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), self._every_s - self._gap_s)
+                await self._asked_or_time()
         finally:
             if self._looking is not None:
                 self._looking.cancel()
+
+    async def _asked_or_time(self) -> None:
+        # asyncio.wait_for can swallow a cancellation before Python 3.12.
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait({asked}, timeout=self._every_s - self._gap_s)
+        finally:
+            asked.cancel()
 
     def _is_worth_it(self, is_asked: bool) -> bool:
         """A pause is looked after too, with nothing to read: its reason is shown to people."""

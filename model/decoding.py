@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from model.abort import AbortFlag
+from model.fit import BATCH_TOKENS, cells_of
 from model.llama_runtime import ContextFullError, EngineError, LoadError, load_model
 from model.sequences import Conversation, Sequences
 
 log = logging.getLogger(__name__)
 
-BATCH_TOKENS = 512
 OTHER_SEQUENCES = 6
 """Beside two for each channel, one of them for a transcript that is being halved."""
 
@@ -89,7 +89,7 @@ class DecodingContext:
     def _make(self, name: str, channels: int, threads: int, batch_threads: int) -> Any:
         llama, one = self._llama, self.context_tokens
         params = llama.llama_context_default_params()
-        params.n_ctx = one * channels + one // 2 if channels else one
+        params.n_ctx = cells_of(one, channels)
         params.n_batch = params.n_ubatch = BATCH_TOKENS
         # llama.cpp wants room for a row of logits a sequence.
         params.n_seq_max = params.n_outputs_max = self._sequences

@@ -13,7 +13,7 @@ from model.gguf_check import GgufHeader
 from model.llama_runtime import LoadError
 
 BATCH_TOKENS = 512
-"""Tokens that the engine evaluates at once (model/decoding.py)."""
+"""The most that the engine evaluates at once."""
 CACHE_CELLS_STEP = 256
 """llama.cpp rounds the context up to a multiple of this."""
 CACHE_VALUE_BYTES = 2

@@ -36,7 +36,7 @@ A running bot tries the model out and answers with it from then on; it stays onl
 Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it could not be done.
 """
 
-CHANGE_S = 300.0
+CHANGE_S = 600.0
 """How long the running bot may take to load another model and to try it out."""
 
 

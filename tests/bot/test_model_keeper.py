@@ -743,5 +743,6 @@ async def test_fifty_changes_leave_nothing_behind(memory: int, keep: Keep, opene
     grown = await change(50) - before_bytes
     print(f"RSS after 20 changes {before_bytes / 1e6:.1f} MB, after 70 {grown / 1e6:+.2f} MB")
     await until(lambda: threads() <= before_threads)
-    # A model and its vocabulary take 7 MB; what grows here are the log lines that pytest keeps.
-    assert grown < 25_000_000
+    # A model and its vocabulary take 7 MB: fifty that stayed would be 350. What a process of many
+    # tests holds goes up and down by some 40 MB, and pytest keeps the log lines.
+    assert grown < 100_000_000

@@ -711,7 +711,7 @@ async def test_another_model_reads_everything_anew_and_answers_at_once(
 ) -> None:
     pipeline = make(database, OneEngine, **READ)  # type: ignore[arg-type]
     pipeline.reader._lender = pipeline._answerer._lender = keeper
-    keeper.on_change = lambda engine: engine and pipeline.reader.note_changed_model()  # type: ignore[assignment,func-returns-value]
+    keeper.on_change = lambda engine: engine and pipeline.reader.read_anew()  # type: ignore[assignment,func-returns-value]
     try:
         # Nothing is loaded: what is said silently does not load it, and an ask does.
         keeper._wanted = ("old", tiny)
@@ -747,7 +747,7 @@ async def test_a_change_while_it_is_told_what_to_read_is_followed(
     """The old model is closed under the reader's thread."""
     pipeline = make(database, OneEngine, **READ)  # type: ignore[arg-type]
     pipeline.reader._lender = pipeline._answerer._lender = keeper
-    keeper.on_change = lambda engine: engine and pipeline.reader.note_changed_model()  # type: ignore[assignment,func-returns-value]
+    keeper.on_change = lambda engine: engine and pipeline.reader.read_anew()  # type: ignore[assignment,func-returns-value]
     try:
         await keeper.load("old", tiny)
         await say(pipeline, range(3))

@@ -13,7 +13,8 @@ from typing import Any
 
 from model.abort import AbortFlag
 from model.compute import ComputeWorker
-from model.decoding import BATCH_TOKENS, DecodingContext, Piece
+from model.decoding import DecodingContext, Piece
+from model.fit import BATCH_TOKENS
 from model.inference import Engine, Generation, Sampling, StoppedBy
 from model.sequences import Conversation
 from model.writing import Call, Writing

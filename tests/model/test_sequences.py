@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from model.abort import AbortFlag
-from model.decoding import BATCH_TOKENS, OTHER_SEQUENCES, DecodingContext, Piece
+from model.decoding import OTHER_SEQUENCES, DecodingContext, Piece
+from model.fit import BATCH_TOKENS
 from model.llama_runtime import ContextFullError, EngineError
 from model.sequences import Conversation, common_prefix
 from tests.model.engine_parts import Books, made_up_ids
