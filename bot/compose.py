@@ -1,19 +1,20 @@
 """Composes the prompt of a reply out of persona and transcript, and makes it fit the context.
 
-What no longer fits goes by halves: the newest lines that fill half of the room stay. Between two
-halvings every prompt's transcript begins with the tokens of the one before, so that the engine's
-prefix cache keeps; a window that slid at each message would throw the cache away each time.
+Where it no longer fits, the newest lines that fill KEPT of the room stay. Between two such cuts
+every prompt's transcript begins with the tokens of the one before, so that the engine's prefix
+cache keeps; a window that slid at each message would throw the cache away each time.
 Pure; any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.messages import Prompt
 from bot.transcript import names_in
-from model.chat_format import Note, Tokenizer, Turn, encode, render, render_ask
+from model.chat_format import Note, Own, Tokenizer, Turn, encode, render, render_ask
+from model.fit import KEPT
 from storage.errors import MynahError
 
 MARGIN_TOKENS = 8
@@ -40,7 +41,7 @@ def compose(
     ids = _ids(persona, turns, tokenizer)
     kept: tuple[Turn, ...] = tuple(turns)
     if len(ids) > room:
-        kept = _newest_half(persona, kept, tokenizer, room)
+        kept = _newest(persona, kept, tokenizer, room)
         ids = _ids(persona, kept, tokenizer)
     return Prompt(
         ids=tuple(ids),
@@ -62,17 +63,42 @@ def read_ids(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[
     return ids
 
 
-def left_out_by_half(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer, room: int) -> int:
-    """How many of the oldest turns go when the newest are to fill half of the room. Raises
-    NoRoomError."""
-    return len(turns) - len(_newest_half(persona, tuple(turns), tokenizer, room))
+def turns_to_leave(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer, room: int) -> int:
+    """How many of the oldest turns will go once the transcript fills its room, or go now where it
+    has outgrown it; 0: too few were said yet to know. Raises NoRoomError."""
+    if _size(persona, turns, tokenizer) > room:
+        return len(turns) - len(_newest(persona, tuple(turns), tokenizer, room))
+    before = _longest(len(turns), lambda n: _size(persona, turns[:n], tokenizer), (1 - KEPT) * room)
+    while before > 0 and isinstance(turns[before - 1], Note):
+        before -= 1
+    before += _own_first(turns[before:])
+    return before if before < len(turns) else 0
 
 
-def _newest_half(
+def _own_first(turns: Sequence[Turn]) -> int:
+    """How many own turns stand before all others. Nothing begins with them: what they answer is
+    gone, and where every transcript begins alike, what is kept of one can be moved up in the
+    cache."""
+    return next((n for n, turn in enumerate(turns) if not isinstance(turn, Own)), len(turns))
+
+
+def _longest(most: int, size: Callable[[int], int], room: float) -> int:
+    """The greatest n up to `most` with size(n) within the room; 0 where there is none."""
+    fits, too_long = 0, most + 1
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if size(middle) <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return fits
+
+
+def _newest(
     persona: str, turns: tuple[Turn, ...], tokenizer: Tokenizer, room: int
 ) -> tuple[Turn, ...]:
-    """The newest turns that fill half of the room; the last one stays, shortened if it must be."""
-    fixed = len(_ids(persona, (), tokenizer))
+    """The newest turns that fill KEPT of the room; the last one stays, shortened if it must be."""
+    fixed = _size(persona, (), tokenizer)
     if fixed + 2 * MARGIN_TOKENS > room:
         raise NoRoomError(
             f"the persona takes {fixed} tokens and only {max(room, 0)} are left beside the reply: "
@@ -82,33 +108,28 @@ def _newest_half(
     # Notes stand before the line they were recalled for and stay with it while there is room.
     while first > 0 and isinstance(turns[first - 1], Note):
         first -= 1
-    half = fixed + (room - fixed) // 2
-    too_early, first_fit = -1, first
-    while first_fit - too_early > 1:
-        middle = (first_fit + too_early) // 2
-        if len(_ids(persona, turns[middle:], tokenizer)) <= half:
-            first_fit = middle
-        else:
-            too_early = middle
-    kept = turns[first_fit:]
-    while len(kept) > 1 and len(_ids(persona, kept, tokenizer)) > room:
+    share = fixed + (room - fixed) * KEPT
+    more = _longest(first, lambda n: _size(persona, turns[first - n :], tokenizer), share)
+    kept = turns[first - more :]
+    kept = kept[min(_own_first(kept), len(kept) - 1) :]
+    while len(kept) > 1 and _size(persona, kept, tokenizer) > room:
         kept = kept[1:]
-    if len(_ids(persona, kept, tokenizer)) > room:
+    if _size(persona, kept, tokenizer) > room:
         kept = (_shortened(persona, kept[0], tokenizer, room),)
     return kept
 
 
 def _shortened(persona: str, turn: Turn, tokenizer: Tokenizer, room: int) -> Turn:
     """The turn with as much of its beginning as there is room for."""
-    fits, too_long = 0, len(turn.text)
-    while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        shorter = replace(turn, text=turn.text[:middle])
-        if len(_ids(persona, (shorter,), tokenizer)) <= room:
-            fits = middle
-        else:
-            too_long = middle
-    return replace(turn, text=turn.text[:fits])
+
+    def size(length: int) -> int:
+        return _size(persona, (replace(turn, text=turn.text[:length]),), tokenizer)
+
+    return replace(turn, text=turn.text[: _longest(len(turn.text), size, room)])
+
+
+def _size(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> int:
+    return len(_ids(persona, turns, tokenizer))
 
 
 def _ids(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:

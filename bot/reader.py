@@ -1,10 +1,11 @@
 """Has the model read along what is said in each channel, and lays out the prompt of a reply.
 
 A channel that is read along has a conversation in the engine: its transcript as it stands, so that
-a reply costs the asked line and its own tokens. When a transcript nears the end of its room, its
-newer half is read into a second conversation while the first still answers; then they change
-places. Called from the event loop's thread; what a channel's transcript is must not change
-meanwhile but by `forget` (the channel's turn sees to that).
+a reply costs the asked line and its own tokens. What will be left of a transcript once its room is
+full is read into a second conversation, line by line as it is said and behind everything else, so
+that nothing is to be read again when the second one takes the place of the first. Called from the
+event loop's thread; what a channel's transcript is must not change meanwhile but by `forget` (the
+channel's turn sees to that).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.compose import compose, left_out_by_half, read_ids, room_for
+from bot.compose import compose, read_ids, room_for, turns_to_leave
 from bot.generate import Writer
 from bot.messages import IncomingMessage, Prompt
 from bot.model_keeper import Lender
@@ -33,8 +34,8 @@ from storage.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NEAR_FULL = 0.8
-"""Of its room: from here on the newer half of a transcript is read beside it."""
+NEARLY_READ_TOKENS = 64
+"""No more are left to be read of a conversation that takes another one's place."""
 
 LEFT_AFTER_S = 300.0
 """A channel in which nobody spoke for so long gives its place to another one."""
@@ -59,13 +60,16 @@ class Place:
     """The transcript's first line when that was counted."""
     spoken_s: float = 0.0
     newest: IncomingMessage | None = None
-    """For which something may be recalled still."""
+    """For which something is to be recalled still."""
     is_behind: bool = False
+    is_closed_up: bool = False
+    """What stands in its conversation was computed with older lines in view, that were cut off."""
     is_read: bool = False
     """Whether the engine was ever told of it."""
     asked: list[Writer] = field(default_factory=list)
     """What writes replies here just now."""
-    task: asyncio.Task[None] | None = None
+    telling: asyncio.Task[None] | None = None
+    recalling: asyncio.Task[None] | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -141,12 +145,16 @@ class Reader:
         reply that was shown them ends."""
         if self._tokenizer is not None:
             self._tokenizer.clear()
-        for place in [self._places[i] for i in channel_ids if i in self._places]:
+        for place in self._places.values():
+            channel_id = place.channel.channel_id
+            if channel_id not in channel_ids and not place.is_closed_up:
+                continue
             place.left_out = 0
             if (
                 place.asked
+                or place.is_closed_up
                 or not self._reads_along
-                or self._turn(place.channel.channel_id).locked()
+                or self._turn(channel_id).locked()
             ):
                 self._drop(place)
                 place.epoch += 2
@@ -185,26 +193,40 @@ class Reader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, place: Place, newest: IncomingMessage | None = None) -> None:
-        """See to it that the engine is told, in a task beside the conversation."""
+        """See to it that the engine is told and something recalled, in tasks beside the
+        conversation: the line is read meanwhile, and again behind what is recalled for it."""
         if not self._reads_along:
             return
         place.newest, place.is_behind = newest, True
-        if place.task is None:
-            place.task = task = asyncio.create_task(self._keep_up(place))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if place.telling is None:
+            place.telling = self._task(self._keep_up(place))
+        if place.recalling is None and newest is not None:
+            place.recalling = self._task(self._keep_recalling(place))
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _keep_up(self, place: Place) -> None:
         """Tell the engine what the channel's conversation is to hold, until it holds all."""
         try:
             while place.is_behind:
                 place.is_behind = False
-                await self._beside(self._recall_for(place))
                 if not await self._beside(self._declare(place)):
                     # What it holds may be what was to leave it.
                     self._drop(place)
         finally:
-            place.task = None
+            place.telling = None
+
+    async def _keep_recalling(self, place: Place) -> None:
+        try:
+            while (message := place.newest) is not None:
+                place.newest = None
+                await self._beside(self._recall_for(place, message))
+        finally:
+            place.recalling = None
 
     async def _beside(self, work: Coroutine[Any, Any, None]) -> bool:
         """Do what replies can do without; whether it was done."""
@@ -227,20 +249,20 @@ class Reader:
                 return  # let go meanwhile, the model or the place
             transcript = await self._transcripts.of(channel_id)
             left_out = self._left_out(place, transcript)
-            whole, half, left_out = await asyncio.to_thread(
+            whole, newer, left_out = await asyncio.to_thread(
                 self._to_be_read, place, engine, transcript.turns, left_out
             )
             if not self._is_still(place, transcript):
                 place.is_behind = self._places.get(channel_id) is place
                 return
             room = self._room(engine)
-            if left_out and (len(whole) > room or self._is_further(place, engine, half, whole)):
-                self._go_on_with(place, engine, half)
+            if left_out and len(whole) > room:
+                self._go_on_with(place, engine, newer)
                 await self._transcripts.drop_oldest(channel_id, left_out)
-                whole = half
+                whole = newer
             elif left_out:
                 place.left_out, place.oldest = left_out, _name(transcript.lines[0])
-                engine.read(place.next_key, half[:room])
+                engine.read(place.next_key, newer[:room], is_spare=True)
             place.is_read = True
             # A single message may be longer than the room; it is asked about shortened.
             engine.read(place.key, whole[:room])
@@ -248,27 +270,24 @@ class Reader:
     def _to_be_read(
         self, place: Place, engine: Writer, turns: Sequence[Turn], left_out: int
     ) -> tuple[list[int], list[int], int]:
-        """In a worker thread: the whole transcript; where it nears its end, its newer half; and how
-        many turns that leaves out."""
-        whole, room = self._read_ids(place, engine, turns), self._room(engine)
-        if not left_out and len(whole) > NEAR_FULL * room:
-            persona = self._persona(place.channel)
-            left_out = left_out_by_half(persona, turns, self._cached(engine), room)
-        half = self._read_ids(place, engine, turns[left_out:]) if left_out else []
-        return whole, half, left_out
+        """In a worker thread: the whole transcript; what of it will be left, where that has begun;
+        and how many turns that leaves out."""
+        persona, room = self._persona(place.channel), self._room(engine)
+        newer = self._read_ids(place, engine, turns[left_out:]) if left_out else []
+        if not left_out or len(newer) > room:
+            left_out = turns_to_leave(persona, turns, self._cached(engine), room)
+            newer = self._read_ids(place, engine, turns[left_out:]) if left_out else []
+        return self._read_ids(place, engine, turns), newer, left_out
 
     def _tokens_behind(self, place: Place, engine: Writer, turns: Sequence[Turn], at: int) -> int:
         """In a worker thread: how much was read behind a line."""
         whole, before = (len(self._read_ids(place, engine, t)) for t in (turns, turns[: at + 1]))
         return whole - before
 
-    async def _recall_for(self, place: Place) -> None:
+    async def _recall_for(self, place: Place, message: IncomingMessage) -> None:
         """Recall for the newest line what says nearly the same, where no note stands near."""
-        message, place.newest = place.newest, None
         settings, engine = self._settings(), self._lender.engine
-        if message is None or engine is None:
-            return
-        if not (self._recall.has_vectors and settings.switch("recall_enabled")):
+        if engine is None or not (self._recall.has_vectors and settings.switch("recall_enabled")):
             return
         if settings.whole("recall_notes") == 0 or settings.text("reading_along") == "off":
             return
@@ -284,6 +303,7 @@ class Reader:
             lines = (await self._transcripts.of(message.channel_id)).lines
             if lines and lines[-1].message_id == message.message_id:
                 await put(memories, message, self._transcripts)
+                self._begin(place)
 
     # -- when somebody asks ---------------------------------------------------------------------
 
@@ -294,16 +314,12 @@ class Reader:
             place = self._place(channel, is_asked=True)
             assert place is not None
             transcript = await self._transcripts.of(channel.channel_id)
-            whole, half = await asyncio.to_thread(
+            whole, newer = await asyncio.to_thread(
                 self._lay_out, place, engine, transcript.turns, self._left_out(place, transcript)
             )
             if self._is_still(place, transcript):
                 break
-        prompt = whole
-        if half is not None and (
-            whole.dropped or self._is_further(place, engine, half.ids, whole.ids)
-        ):
-            prompt = half
+        prompt = newer if newer is not None and whole.dropped else whole
         if prompt.dropped:
             self._go_on_with(place, engine, prompt.ids)
             await self._transcripts.drop_oldest(channel.channel_id, prompt.dropped)
@@ -312,13 +328,13 @@ class Reader:
     def _lay_out(
         self, place: Place, engine: Writer, turns: Sequence[Turn], left_out: int
     ) -> tuple[Prompt, Prompt | None]:
-        """In a worker thread: the prompt of the whole transcript, and that of its newer half where
-        that is being read."""
+        """In a worker thread: the prompt of the whole transcript, and that of what will be left of
+        it where that is being read."""
         whole = self._compose(place, engine, turns)
         if not left_out:
             return whole, None
-        half = self._compose(place, engine, turns[left_out:])
-        return whole, replace(half, dropped=half.dropped + left_out)
+        newer = self._compose(place, engine, turns[left_out:])
+        return whole, replace(newer, dropped=newer.dropped + left_out)
 
     def _compose(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> Prompt:
         settings = self._settings()
@@ -352,21 +368,18 @@ class Reader:
             self._tokenizer.clear()  # of what was taken out meanwhile
         return False
 
-    def _is_further(
-        self, place: Place, engine: Writer, half: Sequence[int], whole: Sequence[int]
-    ) -> bool:
-        """Whether of the two conversations the next one has no more left to be read."""
-        return engine.missing(place.next_key, half) <= engine.missing(place.key, whole)
-
-    def _go_on_with(self, place: Place, engine: Writer, half: Sequence[int]) -> None:
-        """The newer half is all there is from now on. The conversation that has read more of it
-        goes on, at least the persona stands in both."""
-        if engine.missing(place.next_key, half) < engine.missing(place.key, half):
+    def _go_on_with(self, place: Place, engine: Writer, newer: Sequence[int]) -> None:
+        """The newer lines are all there is from now on: their own conversation goes on with them
+        where it has read them, else the whole one without what is left out."""
+        if engine.missing(place.next_key, newer) <= NEARLY_READ_TOKENS:
             for one in self._engines(place, engine):
                 one.forget(place.key)
             place.epoch += 1
+            place.is_closed_up = False
         else:
             self._drop_next(place, engine)
+            engine.read(place.key, newer, closes_up=True)
+            place.is_closed_up = True
         place.left_out = 0
 
     # -- places ---------------------------------------------------------------------------------
@@ -396,6 +409,7 @@ class Reader:
         return self._settings().whole("channels_read_along")
 
     def _drop(self, place: Place) -> None:
+        place.is_closed_up = False
         for engine in self._engines(place):
             engine.forget(place.key)
             engine.forget(place.next_key)

@@ -23,7 +23,7 @@ from model.sequences import Conversation, Sequences
 log = logging.getLogger(__name__)
 
 OTHER_SEQUENCES = 6
-"""Beside two for each channel, one of them for a transcript that is being halved."""
+"""Beside two for each channel, one of them for what will be left of its transcript."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class DecodingContext:
         batch_threads: int,
         use_mmap: bool,
     ) -> None:
-        """Room for `channels` conversations of `context_tokens`, and half of one more for a
-        transcript that is being halved; 0: for one alone. Raises GgufError, LoadError."""
+        """Room for `channels` conversations of `context_tokens`, and for what will be left of one
+        of them; 0: for one alone. Raises GgufError, LoadError."""
         import llama_cpp
 
         self.llama = self._llama = llama_cpp
@@ -148,6 +148,14 @@ class DecodingContext:
         raise EngineError(
             f"llama.cpp could not evaluate {self._batch.n_tokens} tokens (code {result})"
         )
+
+    def close_up(self, key: Hashable, ids: Sequence[int]) -> None:
+        """`Sequences.close_up`, carried out at once: where a batch that moves keys is aborted, they
+        are worth nothing."""
+        if (conversation := self.sequences.close_up(key, ids)) is not None:
+            last = conversation.tokens[-1:]
+            self.sequences.cut(conversation, len(conversation.tokens) - 1)
+            self.decode([Piece(conversation, last)], AbortFlag(), [key])
 
     def _fill(self, pieces: Sequence[Piece]) -> list[int]:
         batch, at, places = self._batch, 0, []

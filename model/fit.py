@@ -14,6 +14,8 @@ from model.llama_runtime import LoadError
 
 BATCH_TOKENS = 512
 """The most that the engine evaluates at once."""
+KEPT = 0.5
+"""Of the room for a transcript, for its newest lines, where it is cut (bot/compose.py)."""
 CACHE_CELLS_STEP = 256
 """llama.cpp rounds the context up to a multiple of this."""
 CACHE_VALUE_BYTES = 2
@@ -82,9 +84,9 @@ def need_of(
 
 
 def cells_of(context_tokens: int, channels: int) -> int:
-    """Tokens that the engine's cache has room for: a conversation a channel, and half of one more
-    for a transcript that is being halved."""
-    tokens = context_tokens * channels + context_tokens // 2 if channels else context_tokens
+    """Tokens that the engine's cache has room for: a conversation a channel, and what will be left
+    of one of them once it is cut."""
+    tokens = round(context_tokens * (channels + KEPT)) if channels else context_tokens
     return -(-tokens // CACHE_CELLS_STEP) * CACHE_CELLS_STEP
 
 

@@ -86,8 +86,9 @@ class Engine:
         """Load a GGUF and make a context.
 
         `worker`: who computes; None: one of its own. `channels`: for how many conversations of
-        `context_tokens` there is room, and for half of one more; 0: for one alone. `threads` and
-        `batch_threads` are for writing and for reading; 0: one a physical core, and as many.
+        `context_tokens` there is room, and for half of one more; 0: for one alone.
+        `threads` and `batch_threads` are for writing and for reading; 0: one a physical core, and
+        as many.
 
         Raises GgufError (missing or broken file), LoadError (does not fit, cannot take back what it
         read, or llama.cpp refuses it).
@@ -185,13 +186,23 @@ class Engine:
 
     # -- reading along -------------------------------------------------------------------------
 
-    def read(self, key: Hashable, ids: Sequence[int]) -> None:
+    def read(
+        self,
+        key: Hashable,
+        ids: Sequence[int],
+        *,
+        is_spare: bool = False,
+        closes_up: bool = False,
+    ) -> None:
         """From now on the conversation `key` is to hold exactly `ids`.
 
-        They are evaluated in small batches while nobody waits; what stood there and differs is
-        taken out at once. Returns at once.
+        They are evaluated in small batches while nobody waits, of a spare one when nothing else
+        was to be read for a while; what stood there and differs is taken out at once. With
+        `closes_up` what stands behind a piece taken out is moved up instead of evaluated again: it
+        was computed with that piece in view, so words that must not be known any more are not taken
+        out like this. Returns at once.
         """
-        self._scheduler.read(key, ids)
+        self._scheduler.read(key, ids, is_spare=is_spare, closes_up=closes_up)
 
     def missing(self, key: Hashable, ids: Sequence[int]) -> int:
         """How many of `ids` would have to be evaluated for this conversation now."""

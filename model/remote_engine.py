@@ -326,7 +326,14 @@ class RemoteEngine:
 
     # -- as the engine in this process -----------------------------------------------------------
 
-    def read(self, key: Hashable, ids: Sequence[int]) -> None:
+    def read(
+        self,
+        key: Hashable,
+        ids: Sequence[int],
+        *,
+        is_spare: bool = False,
+        closes_up: bool = False,
+    ) -> None:
         """Nothing: the server reads when it is asked."""
 
     def forget(self, key: Hashable) -> None:

@@ -37,9 +37,12 @@ PROMPT_TOKENS = 128
 PROMPT_TOKENS_BESIDE = 32
 """The same while another reply is being written, which waits for as long."""
 
-READ_TOKENS = 64
-"""Of a batch of reading along. At Qwen2.5-3B's shape on two cores 16 tokens take 0.24 s (67 a
-second), 64 take 0.80 s (80 a second), 128 take 1.47 s (87 a second)."""
+READ_TOKENS = 128
+"""Of a batch of reading along, at most. At Qwen2.5-3B's shape on two cores 32 take 0.47 s (68 a
+second), 64 take 0.94 s (68), 128 take 1.74 s (74); docs/experiments.md."""
+
+SPARE_AFTER_S = 2.0
+"""Without anything else to be read, before spare conversations are."""
 
 
 class BusyError(EngineError):
@@ -70,11 +73,17 @@ class Scheduler:
         self._writing: list[Writing] = []
         self._targets: OrderedDict[Hashable, tuple[int, ...]] = OrderedDict()
         """What each conversation that is read along is to hold, the one read last at the end."""
+        self._spare: set[Hashable] = set()
+        """Those of them that are read when all others are."""
+        self._told_s = 0.0
+        """time.monotonic() when another one was to be read last."""
+        self._closing: dict[Hashable, Sequence[int]] = {}
+        """Conversations that go on like this behind a gap that is still to be closed."""
         self._forgotten: set[Hashable] = set()
         """Conversations that are still to be taken out of the cache."""
         self._asked: Counter[Hashable] = Counter()
         self._share = 1.0
-        self._is_write_due = self._is_read_due = self._is_closed = False
+        self._is_write_due = self._is_read_due = self._is_look_due = self._is_closed = False
         self._reading: tuple[AbortFlag, dict[Hashable, int]] | None = None
         """The batch that is being read, and how many tokens of each conversation are in it."""
 
@@ -127,14 +136,28 @@ class Scheduler:
 
     # -- reading along -------------------------------------------------------------------------
 
-    def read(self, key: Hashable, ids: Sequence[int]) -> None:
+    def read(
+        self,
+        key: Hashable,
+        ids: Sequence[int],
+        *,
+        is_spare: bool = False,
+        closes_up: bool = False,
+    ) -> None:
         """From now on the conversation is to hold exactly `ids`; what differs goes at once."""
         with self._lock:
             if self._is_closed:
                 return
             self._targets[key] = tuple(ids)
-            self._read_soon()
+            if is_spare:
+                self._spare.add(key)
+            else:
+                self._spare.discard(key)
+                self._told_s = time.monotonic()
+            if closes_up:
+                self._closing[key] = ids
             self._submit(lambda: self._settle(key))
+            self._read_soon()
 
     def forget(self, key: Hashable) -> None:
         """The conversation is not read any more, and is gone from the cache at once."""
@@ -142,6 +165,8 @@ class Scheduler:
             if self._is_closed:
                 return
             self._targets.pop(key, None)
+            self._spare.discard(key)
+            self._closing.pop(key, None)
             for writing in (*self._writing, *self._waiting):
                 if writing.call.key == key:
                     writing.target = None
@@ -259,6 +284,7 @@ class Scheduler:
             try:
                 stopped_by = writing.why_not()
                 if stopped_by is None:
+                    self._close_up(writing.call.key)
                     writing.begin(self._context, self._keys_written())
             except BaseException as error:
                 # `is_wanted` may raise anything.
@@ -303,23 +329,31 @@ class Scheduler:
                 return
             targets = dict(self._targets)  # other threads change it meanwhile
             keys = [key for key in targets if self._is_read_now(key)]
+            spare = [key for key in keys if key in self._spare]
+            rest_s = self._told_s + SPARE_AFTER_S - time.monotonic()
         try:
-            self._read(keys, targets)
+            is_done = not self._read([key for key in keys if key not in spare], targets)
+            if is_done and spare and rest_s <= 0:
+                self._read(spare, targets)
+            elif is_done and spare:
+                self._look_again(rest_s)
         except Exception:
             # The edge of a step that nobody waits for: the next `read` begins anew.
             log.exception("Reading along failed")
 
-    def _read(self, keys: Sequence[Hashable], targets: Mapping[Hashable, Sequence[int]]) -> None:
+    def _read(self, keys: Sequence[Hashable], targets: Mapping[Hashable, Sequence[int]]) -> bool:
+        """Whether anything of these was left to be read."""
         pieces = self._unread(keys, targets)
         flag = AbortFlag()
         with self._lock:
             pieces = {key: piece for key, piece in pieces.items() if self._is_read_now(key)}
             if not pieces or self._is_held_back():
-                return
+                return bool(pieces)
             self._reading = (flag, {key: len(piece.ids) for key, piece in pieces.items()})
         began_s = time.monotonic()
+        kept = [key for key in targets if key in pieces or key not in self._spare]
         try:
-            done = self._context.decode(list(pieces.values()), flag, targets)
+            done = self._context.decode(list(pieces.values()), flag, kept)
         except EngineError as error:
             log.warning("A conversation is not read along. %s", error)
             self._leave(pieces)
@@ -336,6 +370,20 @@ class Scheduler:
                 if key in self._targets:
                     self._targets.move_to_end(key)
             self._read_soon(rest_s=took_s * (1.0 / self._share - 1.0) if self._share > 0 else 0.0)
+        return True
+
+    def _look_again(self, after_s: float) -> None:
+        """Whether it is time for what is spare; what is told meanwhile does not wait for it."""
+
+        def look() -> None:
+            with self._lock:
+                self._is_look_due = False
+                self._read_soon()
+
+        with self._lock:
+            if not self._is_look_due:
+                self._is_look_due = True
+                self._submit(look, Level.READING, time.monotonic() + after_s)
 
     def _unread(
         self, keys: Sequence[Hashable], targets: Mapping[Hashable, Sequence[int]]
@@ -350,6 +398,7 @@ class Scheduler:
             except ContextFullError:
                 self._leave([key])
                 continue
+            self._close_up(key)
             self._context.sequences.settle(key, ids)
             if rest := ids[len(conversation.tokens) : len(conversation.tokens) + room]:
                 pieces[key] = Piece(conversation, rest)
@@ -364,11 +413,17 @@ class Scheduler:
             for key in keys:
                 self._targets.pop(key, None)
 
+    def _close_up(self, key: Hashable) -> None:
+        """Before anything else is taken out of the conversation."""
+        if (ids := self._closing.pop(key, None)) is not None:
+            self._context.close_up(key, ids)
+
     def _settle(self, key: Hashable) -> None:
         """Take out of the cache what the conversation is not to hold any more, but not while a
         reply is written there, which stands in the cache too."""
         ids = self._targets.get(key)
         if ids is not None and key not in self._keys_written() and self._context.is_open:
+            self._close_up(key)
             self._context.sequences.settle(key, ids)
 
     def _drop_forgotten(self) -> None:

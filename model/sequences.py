@@ -75,6 +75,29 @@ class Sequences:
         if conversation is not None:
             self.cut(conversation, common_prefix(conversation.tokens, ids))
 
+    def close_up(self, key: Hashable, ids: Sequence[int]) -> Conversation | None:
+        """Where the key's conversation goes on like `ids` behind a piece that is missing there,
+        take that piece out of it and move up what stands behind, as far as it is alike.
+
+        What is moved was computed with the piece in view. None where there is nothing to be moved,
+        or some of it is another conversation's too.
+        """
+        conversation = self._by_key.get(key)
+        if conversation is None or not self._llama.llama_memory_can_shift(self._memory):
+            return None
+        tokens = conversation.tokens
+        begin = common_prefix(tokens, ids)
+        gap = _gap(tokens, list(ids), begin)
+        others = (one for one in self._by_key.values() if one is not conversation)
+        if not gap or any(common_prefix(one.tokens, tokens) > begin for one in others):
+            return None
+        at, memory = conversation.sequence_id, self._memory
+        self._llama.llama_memory_seq_rm(memory, at, begin, begin + gap)
+        self._llama.llama_memory_seq_add(memory, at, begin + gap, -1, -gap)
+        del tokens[begin : begin + gap]
+        self.cut(conversation, common_prefix(tokens, ids))
+        return conversation
+
     def missing(self, key: Hashable, ids: Sequence[int], without: Collection[Hashable] = ()) -> int:
         """How many of `ids` would have to be evaluated for this key now, if those `without` were
         dropped."""
@@ -105,6 +128,20 @@ class Sequences:
 
 
 _NOBODY = object()
+
+_LEAST_MOVED = 16
+"""Tokens behind a gap: fewer are sooner evaluated again."""
+
+
+def _gap(tokens: list[int], ids: list[int], begin: int) -> int:
+    """How many of `tokens` are to go at `begin` so that most of the others stand in `ids`; 0: none
+    are."""
+    anchor, best, moved = ids[begin : begin + _LEAST_MOVED], 0, 0
+    for at in range(begin + 1, len(tokens) - _LEAST_MOVED + 1):
+        if tokens[at : at + _LEAST_MOVED] == anchor:
+            alike = common_prefix(tokens[at:], ids[begin:])
+            best, moved = (at - begin, alike) if alike > moved else (best, moved)
+    return best
 
 
 def common_prefix(old: Sequence[int], new: Sequence[int]) -> int:

@@ -9,7 +9,8 @@ intake, pipeline, engine and memory answer, in this process; the time runs from 
 intake is told to the first message sent. Each ask is then put to the server (system prompt and the
 last 25 messages anew) and to a raw decode loop behind as many tokens, while the replay stands still
 and ours computes nothing. Every reply has --reply-tokens tokens: what ends a turn ends none here.
-While a reply is written others go on talking; the one who asked waits, as time is compressed.
+While a reply is written nobody talks, as time is compressed: its seconds are minutes of the real
+channel. With --talk-on others do, at the same pace.
 
 Ctrl+C ends it with what was measured so far.
 """
@@ -105,7 +106,8 @@ async def measure(home: Home, replay: Replay, arguments: argparse.Namespace, out
         note(f"the prompt rate is {rate:.1f} tokens a second with {threads} threads")
         if arguments.replies:
             async with beside(arguments, settings, bot, bots) as others:
-                telling = Telling(bot, replay, ARRIVING * rate, arguments.seed)
+                talks_on = arguments.talk_on
+                telling = Telling(bot, replay, ARRIVING * rate, arguments.seed, talks_on=talks_on)
                 out.given["tokens_a_second_arriving"] = round(telling.rate, 1)
                 await replay_all(bot, replay, others, telling, arguments, out)
         await load_phases(bot, replay, rate, arguments, out)
@@ -180,7 +182,7 @@ async def replay_all(
             out.prompt_tokens_lost = bot.engine.evaluated.lost - begun_lost
             out.tokens_told = telling.tokens_told
             out.pss_mb.append(pss_mb(arguments.model, others.processes))
-            said = "not sent"
+            said = f"not sent: {bot.why_not_sent}"
             if reply is None:
                 out.not_sent += 1
             else:
@@ -287,6 +289,9 @@ def parse_arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(1)")
     parser.add_argument(
+        "--talk-on", action="store_true", help="others talk on while a reply is written"
+    )
+    parser.add_argument(
         "--two-channels", action="store_true", help="measure two replies at once, too"
     )
     parser.add_argument("--idle", action="store_true", help="measure the CPU's share, too")
@@ -313,6 +318,7 @@ def main() -> int:
         "mmap": arguments.mmap == "on",
         "vectors": arguments.vectors == "on",
         "end_tokens_ignored": True,
+        "talk_on": arguments.talk_on,
     }
     is_stopped = False
     with tempfile.TemporaryDirectory(prefix="mynah-bench-", ignore_cleanup_errors=True) as folder:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bot.composition import open_recall
 from bot.intake import Intake
-from bot.messages import IncomingMessage, Trace
+from bot.messages import IncomingMessage, Refused, Trace
 from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.platforms.local import DISCORD_EPOCH_MS
@@ -199,6 +199,7 @@ class ReplayedBot:
         self.engine = engine
         self.clock = clock
         self.load_s = 0.0
+        self.why_not_sent = ""
         self._pipeline = pipeline
         self._room: Room = pipeline.platform  # type: ignore[assignment]
         self.intake = Intake(pipeline, database, ended=self._note)
@@ -236,6 +237,7 @@ class ReplayedBot:
             for one in many
         ]
         if trace is None or asked.sent.cancelled() or not drafts or not drafts[-1].generation:
+            self.why_not_sent = "it was never judged" if trace is None else _outcome_of(trace)
             return None
         sent_s, text = asked.sent.result()
         self._remember(asked.line, "assistant", text)
@@ -312,6 +314,11 @@ class ReplayedBot:
                 waiting.cancel()
 
 
+def _outcome_of(trace: Trace) -> str:
+    """Why nothing was sent, in words."""
+    return trace.error or str(trace.guard if isinstance(trace.guard, Refused) else trace.verdict)
+
+
 def bench_settings(*, seed: int, context_tokens: int, threads: int, use_mmap: bool) -> Settings:
     """The defaults, but for what the options say and the limits against floods."""
     return Settings(
@@ -348,6 +355,7 @@ async def opened_bot(
         load_s = time.perf_counter() - began_s
         stack.callback(engine.close)
         assert isinstance(engine, MeasuredEngine)
+        _ = engine.sha256  # as the bot has it by its first reply
         engine.reply_tokens = reply_tokens
         engine.never_end()
         pipeline = Pipeline(

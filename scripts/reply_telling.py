@@ -15,8 +15,11 @@ from scripts.reply_replay import Replay, ReplayLine, Stretch, arrivals_s
 class Telling:
     """One replay. Its clock begins with its making. Event loop's thread."""
 
-    def __init__(self, bot: ReplayedBot, replay: Replay, rate: float, seed: int) -> None:
-        """Text is to arrive at `rate` tokens a second on the average."""
+    def __init__(
+        self, bot: ReplayedBot, replay: Replay, rate: float, seed: int, *, talks_on: bool = False
+    ) -> None:
+        """Text is to arrive at `rate` tokens a second on the average; with `talks_on` also while a
+        reply is written."""
         chance = random.Random(seed)
         behind = Stretch(replay.rest or replay.stretches[-1].lines, False)
         self._plans: list[list[tuple[ReplayLine, float]]] = []
@@ -29,6 +32,7 @@ class Telling:
         self.rate = tokens / sum(plan[-1][1] for plan in self._plans)
         """Tokens a second: less than asked for where nobody could talk so fast."""
         self._bot = bot
+        self._talks_on = talks_on
         self._begin_s = time.perf_counter()
         self._told = 0
         self._held: list[ReplayLine] = []
@@ -49,11 +53,16 @@ class Telling:
         return self._bot.ask(line)
 
     async def while_it_is_written(self, number: int, asked: Asked) -> None:
-        """Go on with the stretch behind the ask until the reply is sent.
+        """Wait until the reply is sent; others talk on meanwhile where they are to.
 
         What the asker says next waits for it: nobody types as fast as time is compressed, and the
         bot would answer that instead.
         """
+        if not self._talks_on:
+            began_s = time.perf_counter()
+            await asyncio.wait({asked.sent})
+            self._begin_s += time.perf_counter() - began_s
+            return
         for line, at_s in self._plans[number + 1][:-1]:
             waits_s = max(0.0, self._begin_s + at_s - time.perf_counter())
             if (await asyncio.wait({asked.sent}, timeout=waits_s))[0]:

@@ -19,11 +19,13 @@ from bot.messages import IncomingMessage, Prompt, Trace
 from bot.model_change import Sizes
 from bot.model_keeper import ModelKeeper, OneEngine
 from bot.pipeline import Pipeline
-from bot.reader import NEAR_FULL, Place
+from bot.reader import Place
 from bot.recall import Recall
 from bot.transcript import Line, Transcript
+from model import scheduler
 from model.chat_format import Note, Own, Said, Turn
 from model.compute import ComputeWorker
+from model.fit import KEPT
 from model.inference import Engine, Generation
 from storage.database import Database
 from storage.paths import DEMO_BASE_DIR
@@ -68,6 +70,11 @@ class Watched(OddEngine):
 def engine(tiny: Path) -> Iterator[Engine]:
     with Engine.load(tiny, context_tokens=512, channels=3, threads=1) as loaded:
         yield loaded
+
+
+@pytest.fixture(autouse=True)
+def _nothing_spare_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.scheduler.SPARE_AFTER_S", 0.0)
 
 
 async def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -217,12 +224,12 @@ async def test_an_own_message_that_comes_back_changes_nothing_that_was_read(
 
 
 async def fill_up(pipeline: Pipeline, engine: Engine) -> int:
-    """Talk until the newer half is to be read beside, and pause reading; returns how many lines
-    were said. Nothing of the half is read, nor the last line."""
+    """Talk until what will be left is to be read beside, and pause reading; returns how many lines
+    were said. The last one is not read, and is all that will be left."""
     for number in range(100):
         turns = (await standing(pipeline)).turns
         last = Said(MIRA.nickname, f"yeah {number}")
-        if len(ids_of(pipeline, engine, (*turns, last))) > NEAR_FULL * ROOM:
+        if prompt_of(pipeline, engine, (*turns, last)).tokens > (1 - KEPT) * ROOM:
             engine.set_reading(0.0)
         await pipeline.handle(talk(number))
         await is_told(pipeline)
@@ -238,7 +245,7 @@ async def test_while_half_of_a_talk_is_read_beside_the_whole_one_answers(
     watched = Watched(engine)
     pipeline = make(database, watched, **READ)
     said = await fill_up(pipeline, engine)
-    assert said * 0.3 < place_of(pipeline).left_out < said * 0.8
+    assert place_of(pipeline).left_out == said - 1
     trace = await pipeline.handle(incoming("Mynah?", message_id=1200))
     turns = shown(trace, await standing(pipeline))
     assert len(turns) == said + 1
@@ -246,31 +253,79 @@ async def test_while_half_of_a_talk_is_read_beside_the_whole_one_answers(
     assert watched.prompts == [list(prompt_of(pipeline, engine, turns).ids)]
 
 
-async def test_once_half_of_a_talk_is_read_it_takes_the_place_of_the_whole(
+async def cut(pipeline: Pipeline, engine: Engine, first: int) -> list[int]:
+    """Talk until the transcript is cut; what was said stands there, but for the last line of it."""
+    place, number = place_of(pipeline), first
+    while True:
+        lines = (await standing(pipeline)).lines
+        whole = await read_again(pipeline, engine)
+        if place.left_out:
+            newer = ids_of(pipeline, engine, tuple(line.turn for line in lines[place.left_out :]))
+            if scheduler.SPARE_AFTER_S == 0:
+                await until(lambda: engine.missing(place.next_key, newer) == 0)  # noqa: B023
+        left_out = place.left_out
+        await pipeline.handle(talk(number))
+        await is_told(pipeline)
+        after = (await standing(pipeline)).lines
+        if len(after) <= len(lines):
+            assert after[:-1] == lines[left_out:]
+            return whole
+        number += 1
+
+
+async def test_what_is_left_of_a_talk_was_read_before_it_is_cut(
     database: Database, engine: Engine
 ) -> None:
     watched = Watched(engine)
     pipeline = make(database, watched, **READ)
     said = await fill_up(pipeline, engine)
-    place, lines = place_of(pipeline), (await standing(pipeline)).lines
-    left_out = place.left_out
-    whole, key = ids_of(pipeline, engine, tuple(line.turn for line in lines)), place.key
+    place, key = place_of(pipeline), place_of(pipeline).key
     engine.set_reading(1.0)
-    await has_read(pipeline, engine)
-    await pipeline.handle(talk(200))
-    await is_told(pipeline)
-    assert (place.left_out, place.epoch) == (0, 1)
-    after = (await standing(pipeline)).lines
-    assert after[:-1] == lines[left_out:]
-    await until(lambda: engine.missing(key, whole) > len(whole) * 0.8)
+    whole = await cut(pipeline, engine, said)
+    assert (place.epoch, place.is_closed_up) == (1, False)
     read = engine.evaluated.read
     await has_read(pipeline, engine)
-    assert engine.evaluated.read - read < CHEAP  # nothing of it twice
+    assert engine.evaluated.read - read < CHEAP  # nothing of it again
+    await until(lambda: engine.missing(key, whole) > len(whole) * 0.8)
     trace = await pipeline.handle(incoming("Mynah?", message_id=1220))
     turns = shown(trace, await standing(pipeline))
-    assert len(turns) == said - left_out + 2
     assert trace.evaluated_tokens == cost(pipeline, engine, turns, new=1)
     assert watched.prompts[-1] == list(prompt_of(pipeline, engine, turns).ids)
+
+
+async def test_where_there_was_no_time_for_it_what_is_left_moves_up(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.scheduler.SPARE_AFTER_S", 3600.0)
+    watched = Watched(engine)
+    pipeline = make(database, watched, **READ)
+    said = await fill_up(pipeline, engine)
+    place = place_of(pipeline)
+    engine.set_reading(1.0)
+    await cut(pipeline, engine, said)
+    assert (place.epoch, place.is_closed_up) == (0, True)
+    ids = ids_of(pipeline, engine, (await standing(pipeline)).turns)
+    await until(lambda: engine.missing(place.key, ids) == 0)
+    evaluated = engine.evaluated
+    assert evaluated.read < said * 3 * CHEAP  # far less than with half of it twice
+    trace = await pipeline.handle(incoming("Mynah?", message_id=1220))
+    turns = shown(trace, await standing(pipeline))
+    assert trace.evaluated_tokens == cost(pipeline, engine, turns, new=1)
+    assert watched.prompts[-1] == list(prompt_of(pipeline, engine, turns).ids)
+
+    # It was computed with words in view that may be what is to be forgotten: all is read again.
+    read = engine.evaluated.read
+    pipeline.forget([1000])
+    assert not place.is_closed_up
+    ids = await read_again(pipeline, engine)
+    assert engine.evaluated.read - read >= len(ids) * 0.8
+
+
+async def read_again(pipeline: Pipeline, engine: Engine) -> list[int]:
+    await is_told(pipeline)
+    ids = ids_of(pipeline, engine, (await standing(pipeline)).turns)
+    await until(lambda: engine.missing(place_of(pipeline).key, ids) == 0)
+    return ids
 
 
 async def test_no_ask_reads_a_long_talk_again(database: Database, engine: Engine) -> None:
@@ -439,16 +494,19 @@ async def test_a_late_line_is_changed_in_place_and_only_what_stands_behind_it_re
     assert database.context(TAVERN.channel_id, 50)[17].text == "I take that back"
 
 
-async def test_an_early_line_is_corrected_at_the_end(database: Database, engine: Engine) -> None:
+async def test_an_early_line_is_corrected_at_the_end(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.scheduler.SPARE_AFTER_S", 3600.0)
     pipeline = make(database, engine, **READ)
     await say(pipeline, range(38))
-    await has_read(pipeline, engine)
+    await read_again(pipeline, engine)
     read = engine.evaluated.read
     async with pipeline.turn(TAVERN.channel_id):
         await pipeline.edit(TAVERN.channel_id, 1001, "I take that back")
         # Discord tells an edit for a link's preview as well.
         await pipeline.edit(TAVERN.channel_id, 1002, "yeah 2")
-    ids = await has_read(pipeline, engine)
+    ids = await read_again(pipeline, engine)
     turns = (await standing(pipeline)).turns
     note = Note(f'{MIRA.nickname} changed an earlier message to: "I take that back"')
     assert turns[1].text == "yeah 1"

@@ -154,6 +154,22 @@ def test_a_channel_for_which_there_is_no_room_is_left(
         reference.judge(ids, reply(engine, ids, key))
 
 
+def test_what_is_spare_waits_until_nothing_else_was_to_be_read(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "SPARE_AFTER_S", 0.3)
+    spare, ids = made_up_ids(2, 40), made_up_ids(3, 100)
+    engine.read("spare", spare, is_spare=True)
+    until(lambda: engine.missing("spare", spare) == 0)  # there is nothing else
+    engine.read("a", ids[:50])
+    engine.read("spare", [*spare, *ids[:50]], is_spare=True)
+    for end in range(55, 100, 5):
+        time.sleep(0.05)
+        read_through(engine, "a", ids[:end])
+        assert engine.missing("spare", [*spare, *ids[:50]]) == 50
+    until(lambda: engine.missing("spare", [*spare, *ids[:50]]) == 0)
+
+
 def test_pausing_and_going_on(engine: Engine) -> None:
     ids = made_up_ids(2, 100)
     engine.set_reading(0.0)

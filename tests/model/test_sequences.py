@@ -280,3 +280,32 @@ def test_common_prefix() -> None:
     assert common_prefix([1, 2, 3], [1, 2]) == common_prefix((1, 2), [1, 2, 3]) == 2
     assert common_prefix([1, 2, 3], [1, 5, 3]) == 1
     assert common_prefix([4, 2], [1, 2]) == 0
+
+
+def test_what_stands_behind_a_gap_moves_up(cache: Cache) -> None:
+    kept = made_up_ids(7, 80)
+    cache.hold("a", [*PERSONA, *made_up_ids(6, 40), *kept, *made_up_ids(8, 5)])
+    ids = [*PERSONA, *kept, *made_up_ids(9, 10)]
+    cache.context.close_up("a", ids)
+    assert cache.of("a").tokens == ids[:140]
+    assert cache.books.positions(cache.of("a").sequence_id) == (0, 139)
+    assert cache.hold("a", ids) == 10
+    assert len(set(cache.reply("a", ids))) > 1
+    cache.books.check()
+
+
+@pytest.mark.parametrize("why", ["shared", "few", "nothing alike", "no gap", "unknown"])
+def test_what_cannot_move_up_stays(cache: Cache, why: str) -> None:
+    kept = made_up_ids(7, 10 if why == "few" else 60)
+    whole = [*PERSONA, *made_up_ids(6, 40), *kept]
+    cache.hold("a", whole)
+    if why == "shared":
+        cache.hold("b", whole[:80])
+    ids = [*PERSONA, *kept]
+    if why == "nothing alike":
+        ids = [*PERSONA, *made_up_ids(11, 60)]
+    if why == "no gap":
+        ids = whole
+    cache.context.close_up("b" if why == "unknown" else "a", ids)
+    assert cache.of("a").tokens == whole
+    cache.books.check()
