@@ -799,6 +799,20 @@ async def test_another_model_reads_everything_anew_and_answers_at_once(
         await keeper.close()
 
 
+async def test_another_persona_is_read_before_somebody_asks(
+    database: Database, engine: Engine
+) -> None:
+    pipeline = make(database, engine, **READ)
+    await say(pipeline, range(12))
+    await has_read(pipeline, engine)
+    pipeline.settings = with_settings(pipeline, persona="You are somebody else, {name}.")
+    pipeline.reader.read_anew()
+    await has_read(pipeline, engine)
+    trace = await pipeline.handle(incoming("Mynah, hm?", message_id=1100))
+    assert "somebody else" in persona(pipeline)
+    assert trace.evaluated_tokens < CHEAP
+
+
 async def test_a_change_while_it_is_told_what_to_read_is_followed(
     database: Database, keeper: ModelKeeper, tiny: Path
 ) -> None:

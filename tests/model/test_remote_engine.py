@@ -416,7 +416,8 @@ async def test_a_connection_that_is_cut_is_tried_again_until_somebody_saw_a_piec
     with engine(server) as writer:
         with pytest.raises(EngineError, match="broke off"):
             await reply(writer, on_text=pieces.append)
-        assert pieces == ["nine", " works"]
+        # What was on its way when the connection was reset may be lost.
+        assert pieces in (["nine"], ["nine", " works"])
         assert len(server.asked) == 1
         with pytest.raises(EngineError, match="broke off"):
             await reply(writer)
