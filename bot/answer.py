@@ -180,6 +180,7 @@ class Answerer:
             trace = replace(
                 with_draft(trace, draft, checked),
                 prompt_tokens=prompt.tokens,
+                unread=prompt.unread,
                 timings_s=watch.laps,
             )
             if isinstance(checked, Allowed):

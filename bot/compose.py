@@ -13,12 +13,16 @@ from dataclasses import replace
 
 from bot.messages import Prompt
 from bot.transcript import names_in
-from model.chat_format import Note, Own, Tokenizer, Turn, encode, render, render_ask
+from model.chat_format import Note, Own, Said, Tokenizer, Turn, encode, render, render_ask
 from model.fit import KEPT
 from storage.errors import MynahError
 
 MARGIN_TOKENS = 8
 """Room left beside prompt and reply, for the tokens that end a turn."""
+
+
+LEAST_IN_VIEW = 512
+"""Tokens of a prompt, persona and all: so many are read before an answer, however long it takes."""
 
 
 class NoRoomError(MynahError):
@@ -50,6 +54,52 @@ def compose(
         names=names_in(kept),
         dropped=len(turns) - len(kept),
     )
+
+
+def turns_read(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer, held: int) -> int:
+    """How many of the oldest turns lie within the first `held` tokens."""
+    return _longest(len(turns), lambda n: len(read_ids(persona, turns[:n], tokenizer)), held)
+
+
+def caught_up(
+    persona: str, prompt: Prompt, tokenizer: Tokenizer, *, read: int, within: int
+) -> Prompt:
+    """The prompt without lines that are still to be read, but for what may be.
+
+    The model has read the first `read` turns of the prompt. Of the lines between those and the one
+    that asks the newest stay, as many as fill `within` tokens, or LEAST_IN_VIEW with what was read;
+    and of what the asker said just before, as much as there is room for.
+    """
+    first = _asked_from(prompt.turns)
+    before, asked = prompt.turns[: min(read, first)], prompt.turns[first:]
+    begin = len(read_ids(persona, before, tokenizer))
+    room = max(within, LEAST_IN_VIEW - begin)
+    kept: tuple[Turn, ...] = ()
+    is_in_a_row = True
+    for turn in reversed(prompt.turns[len(before) : first]):
+        more = (turn, *kept)
+        fits = len(read_ids(persona, before + more, tokenizer)) - begin <= room
+        if fits and (is_in_a_row or _are_of_one(turn, asked[-1])):
+            kept = more
+        else:
+            is_in_a_row = False
+    turns = (*before, *kept, *asked)
+    left_out = len(prompt.turns) - len(turns)
+    if not left_out:
+        return prompt
+    return replace(prompt, ids=tuple(_ids(persona, turns, tokenizer)), turns=turns, unread=left_out)
+
+
+def _asked_from(turns: Sequence[Turn]) -> int:
+    """Where the line that asks begins, with the notes that were recalled for it."""
+    first = len(turns) - 1
+    while first > 0 and isinstance(turns[first - 1], Note):
+        first -= 1
+    return first
+
+
+def _are_of_one(one: Turn, other: Turn) -> bool:
+    return isinstance(one, Said) and isinstance(other, Said) and one.name == other.name
 
 
 def room_for(context_tokens: int, max_reply_tokens: int) -> int:
@@ -104,10 +154,7 @@ def _newest(
             f"the persona takes {fixed} tokens and only {max(room, 0)} are left beside the reply: "
             "shorten the persona, lower max_reply_tokens or raise context_tokens"
         )
-    first = len(turns) - 1
-    # Notes stand before the line they were recalled for and stay with it while there is room.
-    while first > 0 and isinstance(turns[first - 1], Note):
-        first -= 1
+    first = _asked_from(turns)
     share = fixed + (room - fixed) * KEPT
     more = _longest(first, lambda n: _size(persona, turns[first - n :], tokenizer), share)
     kept = turns[first - more :]

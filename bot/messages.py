@@ -187,6 +187,8 @@ class Prompt:
     """Everyone but the persona who speaks in `turns`, in order of appearance."""
     dropped: int = 0
     """How many of the oldest turns were left out to make room."""
+    unread: int = 0
+    """How many of the newest turns were left out since the model had not read them yet."""
     key: Hashable = None
     """The conversation in the engine that has read it along."""
 
@@ -268,6 +270,8 @@ class Trace:
     notes: tuple[Note, ...] = ()
     found_by: tuple[str, ...] = ()
     prompt_tokens: int = 0
+    unread: int = 0
+    """Lines that were left out of the prompt since the model had not read them yet."""
     evaluated_tokens: int = 0
     """Over all attempts, as `reply_tokens`."""
     reply_tokens: int = 0
@@ -295,6 +299,8 @@ class Trace:
                 f"tokens: {self.prompt_tokens} in the prompt, {self.evaluated_tokens} evaluated, "
                 f"{self.reply_tokens} written in {self.attempts} attempt(s)"
             )
+        if self.unread:
+            lines.append(f"not read yet: {self.unread} of the lines before, said too fast")
         if self.error:
             lines.append(f"failed: {self.error}")
         if self.guard is not None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.compose import compose, read_ids, room_for, turns_to_leave
+from bot.compose import caught_up, compose, read_ids, room_for, turns_read, turns_to_leave
 from bot.generate import Writer
 from bot.messages import IncomingMessage, Prompt
 from bot.model_keeper import Lender
@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 NEARLY_READ_TOKENS = 64
 """No more are left to be read of a conversation that takes another one's place."""
+
+CATCH_UP_S = 0.3
+"""How long somebody who asked waits at most for the lines before theirs to be read. The others are
+left out of the prompt, and read behind the reply: nobody answers what was said that moment."""
 
 LEFT_AFTER_S = 300.0
 """A channel in which nobody spoke for so long gives its place to another one."""
@@ -314,12 +318,11 @@ class Reader:
             place = self._place(channel, is_asked=True)
             assert place is not None
             transcript = await self._transcripts.of(channel.channel_id)
-            whole, newer = await asyncio.to_thread(
+            prompt = await asyncio.to_thread(
                 self._lay_out, place, engine, transcript.turns, self._left_out(place, transcript)
             )
             if self._is_still(place, transcript):
                 break
-        prompt = newer if newer is not None and whole.dropped else whole
         if prompt.dropped:
             self._go_on_with(place, engine, prompt.ids)
             await self._transcripts.drop_oldest(channel.channel_id, prompt.dropped)
@@ -327,14 +330,29 @@ class Reader:
 
     def _lay_out(
         self, place: Place, engine: Writer, turns: Sequence[Turn], left_out: int
-    ) -> tuple[Prompt, Prompt | None]:
-        """In a worker thread: the prompt of the whole transcript, and that of what will be left of
-        it where that is being read."""
-        whole = self._compose(place, engine, turns)
-        if not left_out:
-            return whole, None
-        newer = self._compose(place, engine, turns[left_out:])
-        return whole, replace(newer, dropped=newer.dropped + left_out)
+    ) -> Prompt:
+        """In a worker thread: the prompt of the whole transcript, or of what is left of it where it
+        is full."""
+        prompt = self._compose(place, engine, turns)
+        if prompt.dropped and left_out:
+            newer = self._compose(place, engine, turns[left_out:])
+            prompt = replace(newer, dropped=newer.dropped + left_out)
+        within = engine.within(CATCH_UP_S)
+        if within is None or not self.is_reading(place.channel.channel_id):
+            return prompt
+        read = self._turns_read(place, engine, place.key, turns) - prompt.dropped
+        if prompt.dropped:
+            read = max(read, self._turns_read(place, engine, place.next_key, prompt.turns))
+        persona = self._persona(place.channel)
+        return caught_up(persona, prompt, self._cached(engine), read=max(0, read), within=within)
+
+    def _turns_read(
+        self, place: Place, engine: Writer, key: Hashable, turns: Sequence[Turn]
+    ) -> int:
+        """How many of these turns, from the first on, stand in a conversation already."""
+        ids = self._read_ids(place, engine, turns)
+        held = len(ids) - engine.missing(key, ids)
+        return turns_read(self._persona(place.channel), turns, self._cached(engine), held)
 
     def _compose(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> Prompt:
         settings = self._settings()

@@ -176,7 +176,8 @@ class Engine:
             raise
 
     def asked(self, key: Hashable) -> AbstractContextManager[None]:
-        """While somebody waits for an answer in this conversation, no other one is read along."""
+        """While somebody waits for an answer in this conversation nothing is read along, and once
+        its reply was written, no other one."""
         return self._scheduler.asked(key)
 
     def cancel(self) -> None:
@@ -205,8 +206,13 @@ class Engine:
         self._scheduler.read(key, ids, is_spare=is_spare, closes_up=closes_up)
 
     def missing(self, key: Hashable, ids: Sequence[int]) -> int:
-        """How many of `ids` would have to be evaluated for this conversation now."""
+        """How many of `ids` would have to be evaluated for this conversation now; 0 where that is
+        not known, as it is still to be closed up."""
         return self._scheduler.missing(key, ids)
+
+    def within(self, seconds: float) -> int | None:
+        """How many prompt tokens are evaluated in this time; None: not known yet."""
+        return self._scheduler.within(seconds)
 
     def forget(self, key: Hashable) -> None:
         """Take the conversation out of the cache at once, and end what is written in it."""

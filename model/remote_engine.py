@@ -343,6 +343,9 @@ class RemoteEngine:
         """0: not known."""
         return 0
 
+    def within(self, seconds: float) -> None:
+        """None: not known."""
+
     def set_reading(self, share: float) -> None:
         """Nothing."""
 

@@ -1,9 +1,9 @@
 """Decides what the next batch computes: replies that somebody waits for, else reading along.
 
 Replies of several conversations decode in one batch. While none is written, conversations are read
-along in small batches, in turn; an ask ends such a batch at once, unless half of it or more is the
-conversation that the ask is in, whose tokens are needed anyway. The steps run on the compute
-worker, one batch each; everything else may be called from any thread.
+along in small batches, in turn; while somebody waits for an answer no such batch is begun, and one
+that is being read ends at once. The steps run on the compute worker, one batch each; everything
+else may be called from any thread.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ second), 64 take 0.94 s (68), 128 take 1.74 s (74); docs/experiments.md."""
 SPARE_AFTER_S = 2.0
 """Without anything else to be read, before spare conversations are."""
 
+MEASURED_TOKENS = 16
+"""A prompt's batch says how fast prompts are evaluated from so many on."""
+
 
 class BusyError(EngineError):
     """More replies wait than ever would be written in time."""
@@ -58,7 +61,7 @@ class Evaluated:
     asked: int = 0
     """While somebody waited."""
     lost: int = 0
-    """Begun while reading along and thrown away, since somebody asked elsewhere; at most."""
+    """Begun while reading along and thrown away, since somebody asked; at most."""
 
 
 class Scheduler:
@@ -82,7 +85,11 @@ class Scheduler:
         self._forgotten: set[Hashable] = set()
         """Conversations that are still to be taken out of the cache."""
         self._asked: Counter[Hashable] = Counter()
+        self._is_answered: set[Hashable] = set()
+        """Those of them in which a reply was written meanwhile, or is just now."""
         self._share = 1.0
+        self._rate: float | None = None
+        """Prompt tokens a second, of the latest batches."""
         self._is_write_due = self._is_read_due = self._is_look_due = self._is_closed = False
         self._reading: tuple[AbortFlag, dict[Hashable, int]] | None = None
         """The batch that is being read, and how many tokens of each conversation are in it."""
@@ -102,20 +109,25 @@ class Scheduler:
             # What the conversation is to hold after the reply is not said yet.
             writing.target = self._targets.pop(writing.call.key, None)
             self._waiting.append(writing)
-            self._interrupt_reading(writing.call.key)
+            if writing.call.key in self._asked:
+                self._is_answered.add(writing.call.key)
+            self._interrupt_reading(spares=writing.call.key)
 
     @contextmanager
     def asked(self, key: Hashable) -> Iterator[None]:
-        """While somebody waits for this conversation, no other one is read along."""
+        """While somebody waits for this conversation nothing is read along, and once its reply was
+        written, no other one."""
         with self._lock:
             self._asked[key] += 1
-            self._interrupt_reading(key)
+            self._is_answered.discard(key)
+            self._interrupt_reading()
         try:
             yield
         finally:
             with self._lock:
                 self._asked[key] -= 1
                 self._asked = +self._asked
+                self._is_answered &= self._asked.keys()
                 self._read_soon()
 
     def cancel(self) -> None:
@@ -129,7 +141,7 @@ class Scheduler:
         with self._lock:
             self._is_closed = True
             self._targets.clear()
-            self._interrupt_reading(object())
+            self._interrupt_reading()
             ending = [writing.future for writing in (*self._writing, *self._waiting)]
         self.cancel()
         wait(ending)
@@ -181,14 +193,21 @@ class Scheduler:
         with self._lock:
             self._share = share
             if share <= 0.0:
-                self._interrupt_reading(object())
+                self._interrupt_reading()
             self._read_soon()
 
     def missing(self, key: Hashable, ids: Sequence[int]) -> int:
-        """How many of `ids` would have to be evaluated for this conversation now."""
+        """How many of `ids` would have to be evaluated for this conversation now; 0 where that is
+        not known, as it is still to be closed up."""
         with self._lock:
+            if key in self._closing:
+                return 0
             forgotten = set(self._forgotten)
         return self._context.sequences.missing(key, ids, forgotten)
+
+    def within(self, seconds: float) -> int | None:
+        """How many prompt tokens are evaluated in this time; None: not known yet."""
+        return None if self._rate is None else int(seconds * self._rate)
 
     # -- on the compute worker -----------------------------------------------------------------
 
@@ -234,6 +253,7 @@ class Scheduler:
         pieces = self._pieces()
         if not pieces:
             return
+        began_s = time.monotonic()
         try:
             places = self._context.decode(list(pieces.values()), flag, self._keys_written())
         except EngineError as error:
@@ -242,6 +262,9 @@ class Scheduler:
             return
         if places is None:
             return
+        if all(writing.left for writing in pieces):
+            tokens = sum(len(piece.ids) for piece in pieces.values())
+            self._measure(tokens, time.monotonic() - began_s)
         for (writing, piece), place in zip(pieces.items(), places, strict=True):
             self._take(writing, piece, place)
 
@@ -365,12 +388,19 @@ class Scheduler:
         tokens = sum(len(piece.ids) for piece in pieces.values())
         self.evaluated.read += tokens if done else 0
         self.evaluated.lost += tokens if done is None else 0
+        if done:
+            self._measure(tokens, took_s)
         with self._lock:
             for key in pieces:
                 if key in self._targets:
                     self._targets.move_to_end(key)
             self._read_soon(rest_s=took_s * (1.0 / self._share - 1.0) if self._share > 0 else 0.0)
         return True
+
+    def _measure(self, tokens: int, took_s: float) -> None:
+        if tokens >= MEASURED_TOKENS and took_s > 0:
+            rate = tokens / took_s
+            self._rate = rate if self._rate is None else 0.8 * self._rate + 0.2 * rate
 
     def _look_again(self, after_s: float) -> None:
         """Whether it is time for what is spare; what is told meanwhile does not wait for it."""
@@ -412,6 +442,7 @@ class Scheduler:
         with self._lock:
             for key in keys:
                 self._targets.pop(key, None)
+                self._spare.discard(key)
 
     def _close_up(self, key: Hashable) -> None:
         """Before anything else is taken out of the conversation."""
@@ -447,19 +478,20 @@ class Scheduler:
         return self._is_closed or self._share <= 0.0 or bool(self._writing or self._waiting)
 
     def _is_read_now(self, key: Hashable) -> bool:
-        return not self._asked or key in self._asked
+        return not self._asked or (key in self._asked and key in self._is_answered)
 
     def _read_soon(self, rest_s: float = 0.0) -> None:
         if self._targets and not self._is_read_due and not self._is_held_back():
             self._is_read_due = True
             self._submit(self._read_step, Level.READING, time.monotonic() + rest_s)
 
-    def _interrupt_reading(self, key: Hashable) -> None:
+    def _interrupt_reading(self, spares: Hashable = None) -> None:
+        """End the batch that is being read, but not for one whose own tokens are half of it: they
+        are needed anyway."""
         if self._reading is None:
             return
         flag, tokens = self._reading
-        # Tokens of its own are needed anyway, but not worth the wait for many others.
-        if 2 * tokens.get(key, 0) < sum(tokens.values()):
+        if spares is None or 2 * tokens.get(spares, 0) < sum(tokens.values()):
             flag.set()
 
     def _submit(

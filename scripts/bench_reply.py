@@ -209,9 +209,10 @@ async def compare(
     out.raw.append(raw)
     beyond = reply.evaluated_after_ask - reply.asked_tokens
     burst = ", after a burst" if reply.is_after_burst else ""
+    unread = f", {reply.unread} lines left out" if reply.unread else ""
     return (
         f"{said}, {reply.tokens_a_second:.2f} against {raw.greedy:.2f} tokens a second, "
-        f"{beyond} prompt tokens beyond the message{burst}"
+        f"{beyond} prompt tokens beyond the message{unread}{burst}"
     )
 
 

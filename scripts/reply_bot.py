@@ -61,11 +61,14 @@ class MeasuredEngine(Engine):
         self.written: dict[Hashable, list[Written]] = {}
 
     @property
+    def prompt_tokens_evaluated(self) -> int:
+        """Prompt tokens since it was loaded: while reading along and after an ask."""
+        return self.evaluated.read + self.evaluated.asked
+
+    @property
     def all_evaluated(self) -> int:
-        """Prompt tokens since it was loaded: while reading along and after an ask, and those thrown
-        away."""
-        evaluated = self.evaluated
-        return evaluated.read + evaluated.asked + evaluated.lost
+        """The same, and those thrown away."""
+        return self.prompt_tokens_evaluated + self.evaluated.lost
 
     async def generate(
         self,
@@ -86,7 +89,7 @@ class MeasuredEngine(Engine):
         def heard(text: str) -> None:
             if not written.first_s:
                 written.first_s = time.perf_counter()
-                written.evaluated_at_first = self.all_evaluated
+                written.evaluated_at_first = self.prompt_tokens_evaluated
             if on_text is not None:
                 on_text(text)
 
@@ -101,7 +104,7 @@ class MeasuredEngine(Engine):
         )
         if not written.first_s:  # nothing of it could be shown
             written.first_s = time.perf_counter() - made.reply_s
-            written.evaluated_at_first = self.all_evaluated
+            written.evaluated_at_first = self.prompt_tokens_evaluated
         written.generation = made
         return made
 
@@ -162,10 +165,12 @@ class MeasuredReply:
     ttft_s: float
     full_s: float
     evaluated_after_ask: int
-    """Prompt tokens, from the ask to the first token."""
+    """Prompt tokens, from the ask to the first token; of a batch that the ask ended none."""
     asked_tokens: int
     """Of the asked message's line."""
     prompt_tokens: int
+    unread: int
+    """Lines left out of the prompt as they were not read yet."""
     reply_tokens: int
     reply_s: float
     attempts: int
@@ -219,7 +224,7 @@ class ReplayedBot:
         self._remember(line, "user", shown.strip())
         message = self._message(line, asks=True)
         self.engine.written.clear()
-        asked = Asked(line, tokens, message.message_id, self.engine.all_evaluated)
+        asked = Asked(line, tokens, message.message_id, self.engine.prompt_tokens_evaluated)
         self._room.sent[asked.message_id] = asked.sent
         self.intake.tell(message)
         return asked
@@ -249,6 +254,7 @@ class ReplayedBot:
             evaluated_after_ask=draft.evaluated_at_first - asked.evaluated,
             asked_tokens=asked.tokens,
             prompt_tokens=trace.prompt_tokens,
+            unread=trace.unread,
             reply_tokens=made.reply_tokens,
             reply_s=made.reply_s,
             attempts=trace.attempts,

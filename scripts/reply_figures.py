@@ -109,6 +109,8 @@ def _ours(replies: Sequence[MeasuredReply]) -> Figures:
     for stage in dict.fromkeys(name for one in replies for name, _ in one.stages_s):
         took = [sum(s for name, s in one.stages_s if name == stage) for one in replies]
         out[f"stage_{stage.replace(' ', '_')}_p50_s"] = percentile(took, 50)
+    out["replies_with_unread_lines"] = sum(one.unread > 0 for one in replies)
+    out["unread_lines"] = sum(one.unread for one in replies)
     out["replies_of_a_second_draft"] = sum(one.attempts > 1 for one in replies)
     out["replies_with_memories"] = sum(one.notes > 0 for one in replies)
     out["replies_found_by_vectors"] = sum("vectors" in one.found_by for one in replies)

@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from bot.compose import MARGIN_TOKENS, NoRoomError, compose
+from bot.compose import (
+    LEAST_IN_VIEW,
+    MARGIN_TOKENS,
+    NoRoomError,
+    caught_up,
+    compose,
+    read_ids,
+    turns_read,
+)
 from bot.messages import Prompt
 from model.chat_format import Note, Own, Said, Turn, encode, persona_text, render, render_ask
 from tests.bot.scene import ByteTokenizer
@@ -82,3 +90,48 @@ def test_a_persona_that_fills_the_context_is_refused_with_the_remedy() -> None:
 def test_other_braces_of_a_persona_stay() -> None:
     text = persona_text("{name} of {server} says {} and {x}", name="Mynah", server="The Lantern")
     assert text == "Mynah of The Lantern says {} and {x}"
+
+
+def left_of(turns: list[Turn], *, read: int, within: int) -> tuple[Turn, ...]:
+    """What the prompt shows where the first `read` turns are read, but for those."""
+    prompt = composed(turns, context=10_000)
+    shown = caught_up(PERSONA, prompt, TOKENS, read=read, within=within)
+    assert list(shown.ids) == encode(render_ask(PERSONA, shown.turns), TOKENS)[0]
+    assert shown.turns[:read] == tuple(turns[:read])
+    assert shown.unread == len(turns) - len(shown.turns)
+    assert shown.names == prompt.names  # whoever is in the room, no draft speaks for them
+    return shown.turns[read:]
+
+
+def test_of_lines_that_are_not_read_yet_the_newest_are_caught_up_with() -> None:
+    long = [Said(f"member{n}", "x" * 90) for n in range(8)]
+    late = [Said("mira", "a" * 20), Said("Bob", "b" * 20), Said("mira", "c" * 20)]
+    asked = [Note("Bob said no"), Said("Ann", "Mynah?")]
+    turns: list[Turn] = [*long, *late, *asked]
+    assert left_of(turns, read=8, within=0) == tuple(asked)
+    assert left_of(turns, read=8, within=30) == (late[-1], *asked)
+    assert left_of(turns, read=8, within=1_000) == (*late, *asked)
+    assert left_of(turns, read=11, within=0) == tuple(asked)
+    assert left_of(turns, read=13, within=0) == ()  # all of it, the line that asks too
+    by_mira = [*turns[:-1], Said("mira", "Mynah?")]
+    # What the asker said just before belongs to the question; what stood between goes.
+    assert left_of(by_mira, read=8, within=40) == (late[-1], *by_mira[-2:])
+    others = [*long, late[0], Said("Bob", "b" * 90), *asked[:1], Said("mira", "Mynah?")]
+    assert left_of(others, read=8, within=40) == (late[0], *others[-2:])
+
+
+def test_an_answer_has_something_in_view_however_little_was_read() -> None:
+    turns: list[Turn] = [Said("mira", "x" * 50) for _ in range(40)]
+    shown = left_of(turns, read=0, within=0)
+    assert LEAST_IN_VIEW - 100 < len(read_ids(PERSONA, shown[:-1], TOKENS)) <= LEAST_IN_VIEW
+    assert shown == tuple(turns[-len(shown) :])
+
+
+def test_turns_read_counts_whole_ones() -> None:
+    turns: list[Turn] = [Said("mira", "x" * 50), Own("y" * 20), Said("Bob", "z" * 30)]
+    ends = [len(read_ids(PERSONA, turns[:n], TOKENS)) for n in range(4)]
+    for n in range(3):
+        assert turns_read(PERSONA, turns, TOKENS, ends[n]) == n
+        assert turns_read(PERSONA, turns, TOKENS, ends[n + 1] - 1) == n
+    assert turns_read(PERSONA, turns, TOKENS, ends[3]) == 3
+    assert turns_read(PERSONA, turns, TOKENS, 0) == 0

@@ -161,6 +161,34 @@ async def test_an_ask_costs_its_own_line_and_the_header(database: Database, engi
     assert watched.prompts == [list(prompt_of(pipeline, engine, turns).ids)]
 
 
+async def test_who_asks_does_not_wait_for_what_was_said_too_fast(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(engine)
+    pipeline = make(database, watched, Room(), **READ)
+    await say(pipeline, range(12))
+    before = len(await has_read(pipeline, engine))
+    monkeypatch.setattr("bot.compose.LEAST_IN_VIEW", before)
+    monkeypatch.setattr("bot.reader.CATCH_UP_S", 0.0)
+    engine.set_reading(0.0)  # this machine can read no more for now
+    await say(pipeline, range(12, 20), "what nobody has read by now")
+    await is_told(pipeline)
+    trace = await pipeline.handle(talk(20, "Mynah, are you there?"))
+    assert trace.sent is not None
+    assert trace.unread == 8
+    assert "8 of the lines before" in trace.explain()
+    assert trace.evaluated_tokens <= CHEAP
+    assert watched.prompts[0][:before] == ids_of(
+        pipeline, engine, (await standing(pipeline)).turns[:12]
+    )
+    # Behind the reply all of it is read, in its order.
+    engine.set_reading(1.0)
+    await has_read(pipeline, engine)
+    assert sum("nobody has read" in turn.text for turn in (await standing(pipeline)).turns) == 8
+    trace = await pipeline.handle(talk(21, "Mynah, and now?"))
+    assert trace.unread == 0
+
+
 async def test_its_notes_are_evaluated_with_it_and_nothing_else(
     database: Database, engine: Engine
 ) -> None:

@@ -280,10 +280,14 @@ def test_a_cancel_ends_the_batch(deep: Engine, monkeypatch: pytest.MonkeyPatch) 
     assert deep.evaluated.asked == 100
 
 
-def test_while_somebody_waits_no_other_channel_is_read(engine: Engine) -> None:
+def test_while_somebody_waits_nothing_is_read_and_then_no_other_channel(engine: Engine) -> None:
     one, other = made_up_ids(2, 100), made_up_ids(3, 100)
     with suppress(ZeroDivisionError), engine.asked("a"), engine.asked("a"):
         engine.read("b", other)
+        engine.read("a", one)
+        settled(engine)
+        assert engine.missing("a", one) == engine.missing("b", other) == 100
+        ask(engine, one[:40], key="a", max_tokens=1).future.result(WAIT_S)
         engine.read("a", one)
         until(lambda: engine.missing("a", one) == 0)
         settled(engine)
@@ -291,6 +295,29 @@ def test_while_somebody_waits_no_other_channel_is_read(engine: Engine) -> None:
         raise ZeroDivisionError
     until(lambda: engine.missing("b", other) == 0)
     assert not engine._scheduler._asked
+    assert not engine._scheduler._is_answered
+
+
+def test_waiting_ends_a_batch_of_its_own_channel_too(deep: Engine) -> None:
+    text = made_up_ids(2, 600)
+    deep.read("a", text)
+    in_a_batch(deep)
+    with deep.asked("a"):
+        until(lambda: deep.evaluated.lost == 512, 2.0)
+        assert deep.missing("a", text) == 600
+    until(lambda: deep.missing("a", text) == 0)
+
+
+def test_how_much_is_read_within_a_time_is_known_once_something_was(deep: Engine) -> None:
+    assert deep.within(1.0) is None
+    began_s = time.monotonic()
+    deep.read("a", made_up_ids(2, 600))
+    until(lambda: deep.missing("a", made_up_ids(2, 600)) == 0)
+    rate = 600 / (time.monotonic() - began_s)
+    within = deep.within(1.0)
+    assert within is not None
+    assert rate / 2 < within < rate * 10
+    assert deep.within(0.0) == 0
 
 
 def test_waiting_ends_a_batch_of_another_channel(deep: Engine) -> None:
