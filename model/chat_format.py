@@ -66,6 +66,10 @@ class Note:
 
 Turn = Said | Own | Note
 
+NOT_SHARED = Said("someone", "[not shared]")
+"""Stands in a training example where somebody spoke who may not be learned from. Never a reply to
+learn, and nothing that the model is shown when it answers."""
+
 
 def turns_to_json(turns: Iterable[Turn]) -> list[list[str]]:
     """Turns as they stand in a dataset's lines: ["said", name, text], ["own", text], ["note",

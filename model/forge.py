@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from model import evaluate, export, gguf_check, trainer
+from model import evaluate, export, gguf_check, trained_on, trainer
 from model.profiles import Profile
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from storage import manifest
@@ -174,6 +174,7 @@ def export_gguf(run: Run, dataset_dir: Path) -> bool:
         export.quantize(f16, quantised, "Q4_K_M")
         figures = check_parity(run.merged_dir, f16, quantised, dataset_dir)
         f16.unlink()
+        trained_on.pass_on(run.merged_dir, folder)
         inputs = {"merged_sha256": content_hash(run.merged_dir), "ftype": "Q4_K_M"}
         manifest.write_manifest(folder, kind="gguf", config=inputs, counts=figures)
     return True

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model import chat_format, evaluate
+from model import chat_format, evaluate, trained_on
 from model.profiles import Profile
 from model.tokenizers import TransformersTokenizer
 from storage import manifest
@@ -132,6 +132,7 @@ def train_adapter(
     tokenizer = TransformersTokenizer(hf_tokenizer)
     training = read_examples(dataset_dir / "training_data.jsonl", tokenizer)
     validation = read_examples(dataset_dir / "validation_data.jsonl", tokenizer)
+    learned = trained_on.of_dataset(dataset_dir / "training_data.jsonl")
     chosen, too_long = choose_within_budget(training, profile)
     chosen = chosen[:limit]
     if not chosen:
@@ -179,6 +180,7 @@ def train_adapter(
             validation_loss_before=before,
             validation_loss_after=after,
         )
+        trained_on.write(folder / trained_on.NAME, learned)
         manifest.write_manifest(folder, kind="adapter", config=inputs, counts=asdict(report))
     return report
 
@@ -197,6 +199,7 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
     with manifest.making(out_dir) as folder:
         merged.save_pretrained(folder)
         AutoTokenizer.from_pretrained(base_dir).save_pretrained(folder)
+        trained_on.pass_on(adapter_dir, folder)
         manifest.write_manifest(
             folder,
             kind="merged",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
@@ -11,13 +12,14 @@ from sqlalchemy import Connection, Row, Table, select, update
 from storage.connections import Connections, DatabaseError
 from storage.records import ChannelRecord, Declaration, MemberRecord
 from storage.schema import channels, declarations, members
+from storage.tombstones import forgotten_among
 from storage.upserting import UpsertCount, upsert_rows
 
 CONSENTS = ("unset", "opted_in", "opted_out")
 
 _UPSERT_MEMBER = """
-    INSERT INTO members (member_id, name, nickname, is_bot, is_excluded, consent)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO members (member_id, name, nickname, is_bot, is_excluded, consent, consent_at_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (member_id) DO UPDATE
     SET name = excluded.name, nickname = excluded.nickname, is_bot = excluded.is_bot
     WHERE name <> excluded.name OR nickname <> excluded.nickname OR is_bot <> excluded.is_bot
@@ -44,7 +46,10 @@ class CommunityStore(Connections):
     """Members, channels, declarations. Any thread."""
 
     def upsert_members(self, records: Iterable[MemberRecord]) -> UpsertCount:
-        """Store names. A known member's exclusion and consent are never touched."""
+        """Store names. A known member's exclusion and consent are never touched.
+
+        Whoever was forgotten is left out and counted.
+        """
         given = list(records)
         with self.writing() as connection:
             return write_members(connection, given)
@@ -71,14 +76,30 @@ class CommunityStore(Connections):
         """
         self._set(members, member_id, "member", is_excluded=int(is_excluded))
 
-    def set_consent(self, member_id: int, consent: str) -> None:
-        """Record unset, opted_in or opted_out.
+    def set_consent(self, member_id: int, consent: str, at_ms: int | None = None) -> None:
+        """Record unset, opted_in or opted_out, and when that was said: by default now.
 
         Raises DatabaseError for another word or an unknown member.
         """
         if consent not in CONSENTS:
             raise DatabaseError(f'Consent is one of {", ".join(CONSENTS)}; "{consent}" is not.')
-        self._set(members, member_id, "member", consent=consent)
+        said_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+        self._set(members, member_id, "member", consent=consent, consent_at_ms=said_ms)
+
+    def is_forgotten(self, member_id: int) -> bool:
+        """Whether a tombstone stands for a member: nothing of theirs is stored any more.
+
+        Raises TombstoneKeyError, here and wherever something is to be stored, where the key of
+        the tombstones is missing.
+        """
+        with self.reading() as connection:
+            return bool(forgotten_among(connection, [member_id]))
+
+    def anybody_forgotten(self) -> bool:
+        """Whether there is any tombstone: then words whose author nobody can tell are not kept."""
+        with self.reading() as connection:
+            found = connection.exec_driver_sql("SELECT 1 FROM tombstones LIMIT 1")
+            return found.scalar() is not None
 
     def upsert_channels(self, records: Iterable[ChannelRecord]) -> UpsertCount:
         """Store names and places. A known channel's place on the allow-list is never touched."""
@@ -152,11 +173,11 @@ class CommunityStore(Connections):
 
 def write_members(connection: Connection, records: Iterable[MemberRecord]) -> UpsertCount:
     """`upsert_members` within the caller's transaction."""
-    rows = [
-        (m.member_id, m.name, m.nickname, int(m.is_bot), int(m.is_excluded), m.consent)
-        for m in records
-    ]
-    return upsert_rows(connection, "members", "member_id", _UPSERT_MEMBER, rows)[0]
+    given = list(records)
+    forgotten = forgotten_among(connection, {m.member_id for m in given})
+    rows = [_member_row(m) for m in given if m.member_id not in forgotten]
+    done = upsert_rows(connection, "members", "member_id", _UPSERT_MEMBER, rows)[0]
+    return replace(done, forgotten=len(given) - len(rows))
 
 
 def write_channels(connection: Connection, records: Iterable[ChannelRecord]) -> UpsertCount:
@@ -165,12 +186,17 @@ def write_channels(connection: Connection, records: Iterable[ChannelRecord]) -> 
     return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
 
 
+def _member_row(m: MemberRecord) -> tuple[object, ...]:
+    flags = (int(m.is_bot), int(m.is_excluded))
+    return (m.member_id, m.name, m.nickname, *flags, m.consent, m.consent_at_ms)
+
+
 def _channel_row(c: ChannelRecord) -> tuple[object, ...]:
     return (c.channel_id, c.guild_id, c.guild_name, c.name, c.parent_id, int(c.is_allowed))
 
 
 def _member(row: Row[Any]) -> MemberRecord:
-    return MemberRecord(row[0], row[1], row[2], bool(row[3]), bool(row[4]), row[5])
+    return MemberRecord(row[0], row[1], row[2], bool(row[3]), bool(row[4]), row[5], row[6])
 
 
 def _channel(row: Row[Any]) -> ChannelRecord:

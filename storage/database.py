@@ -4,8 +4,9 @@
         db.upsert_messages(records)
 
 Where what lies: message_store.py, community_store.py (members, channels, declarations),
-live_store.py (what just happened: a batch of messages, reactions), verdict_store.py (verdicts,
-cursors, their summary), context_store.py (settings, statistics, transcript), model_store.py;
+live_store.py (what just happened: a batch of messages, reactions), fetch_store.py (pages of a
+fetch), verdict_store.py (verdicts, cursors, their summary), context_store.py (settings, statistics,
+transcript), model_store.py, erasure_store.py (who and what is to be forgotten, over tombstones.py);
 connections.py has the pragmas, migrating.py the migrations, schema.py the tables. Any thread may
 call; every function is one short transaction or several.
 """
@@ -18,6 +19,8 @@ from types import TracebackType
 from storage.community_store import CommunityStore
 from storage.connections import IMPORT_CACHE_KIB, DatabaseBusyError, DatabaseError
 from storage.context_store import ContextLine, ContextStore
+from storage.erasure_store import ErasureStore
+from storage.fetch_store import FetchStore
 from storage.live_store import LiveStore
 from storage.message_store import MessageStore
 from storage.migrating import migrate
@@ -28,7 +31,16 @@ from storage.verdict_store import VerdictStore
 __all__ = ["ContextLine", "Database", "DatabaseBusyError", "DatabaseError", "UpsertCount"]
 
 
-class Database(MessageStore, CommunityStore, LiveStore, VerdictStore, ContextStore, ModelStore):
+class Database(
+    MessageStore,
+    CommunityStore,
+    LiveStore,
+    FetchStore,
+    VerdictStore,
+    ContextStore,
+    ModelStore,
+    ErasureStore,
+):
     """One open database file. Make it with `open`, end it with `close` or a with block."""
 
     @classmethod

@@ -83,7 +83,7 @@ def write_manifest(
         _fsync(path)
         entries[name] = ManifestFile(sha256_file(path), path.stat().st_size)
     manifest = Manifest(kind, time.time_ns() // 1_000_000, dict(config), dict(counts), entries)
-    write_text_atomically(folder / MANIFEST_NAME, _to_json(manifest))
+    write_text_atomically(folder / MANIFEST_NAME, to_text(manifest))
     return manifest
 
 
@@ -151,7 +151,7 @@ def making(folder: Path) -> Iterator[Path]:
         yield temporary
         if read_manifest(temporary) is None:
             raise ManifestError(f"{folder.name} was made without a manifest; nothing was kept.")
-        _fsync_folder(temporary)
+        fsync_folder(temporary)
         _put_into_place(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -168,7 +168,7 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _fsync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def _put_into_place(temporary: Path, folder: Path) -> None:
@@ -181,7 +181,7 @@ def _put_into_place(temporary: Path, folder: Path) -> None:
         if old.exists():
             old.replace(folder)
         raise
-    _fsync_folder(folder.parent)
+    fsync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -214,7 +214,8 @@ def _all_files(folder: Path) -> list[str]:
     return sorted(name for name in found if name != MANIFEST_NAME)
 
 
-def _to_json(manifest: Manifest) -> str:
+def to_text(manifest: Manifest) -> str:
+    """What manifest.json holds of it."""
     files = {
         name: {"sha256": entry.sha256, "size_bytes": entry.size_bytes}
         for name, entry in manifest.files.items()
@@ -252,7 +253,7 @@ def _fsync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Make a rename last.
 
     Windows cannot open folders; its file system journals the rename itself.

@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
 
 from storage.connections import Connections
+from storage.erasure_store import queue_deleted
 from storage.records import MessageKind, MessageRecord, Origin, Reaction
-from storage.schema import conversation_context, messages
+from storage.schema import channels, conversation_context, messages
+from storage.tombstones import forgotten_among
 from storage.upserting import UpsertCount, upsert_rows
 
 BATCH_ROWS = 5_000
@@ -80,12 +83,12 @@ class MessageStore(Connections):
 
         Verdicts on them stay: those hold no words.
         Returns how many were not deleted before. The rows stay, so that no import brings them back.
-        Forgetting a person will need more, and belongs beside this: remove the rows, then
-        `Database.scrub()`, then rewrite what was derived from them (vectors, exports, backups).
+        What was derived from them follows: it is noted for data/forgetting.py.
         """
         deleted = 0
         for ids in _chunks(message_ids):
             with self.writing() as connection:
+                queue_deleted(connection, ids, at_ms)
                 deleted += connection.execute(
                     update(messages)
                     .where(messages.c.message_id.in_(ids), messages.c.deleted_at_ms.is_(None))
@@ -128,6 +131,34 @@ class MessageStore(Connections):
             found.update((record.message_id, record) for record in self._fetch(query))
         return [found[message_id] for message_id in wanted if message_id in found]
 
+    def messages_of(self, author_id: int) -> Iterator[MessageRecord]:
+        """What a member wrote and did not delete, by id; 2,000 in memory at a time."""
+        query = select(messages).where(
+            messages.c.author_id == author_id, messages.c.deleted_at_ms.is_(None)
+        )
+        query = query.order_by(messages.c.message_id).limit(PAGE_ROWS)
+        page = self._fetch(query)
+        while page:
+            yield from page
+            page = self._fetch(query.where(messages.c.message_id > page[-1].message_id))
+
+    def message_ids_of(self, author_id: int) -> list[int]:
+        """The ids of all that a member wrote, deleted ones too."""
+        query = select(messages.c.message_id).where(messages.c.author_id == author_id)
+        with self.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def said_by(self, author_id: int) -> list[tuple[int, str, int, int, int]]:
+        """(channel id, origin, messages, first ms, last ms) of what a member wrote and did not
+        delete, by channel."""
+        created = messages.c.created_at_ms
+        group = (messages.c.channel_id, messages.c.origin)
+        query = select(*group, func.count(), func.min(created), func.max(created))
+        query = query.where(messages.c.author_id == author_id, messages.c.deleted_at_ms.is_(None))
+        with self.reading() as connection:
+            rows = connection.execute(query.group_by(*group).order_by(*group))
+            return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
     def recent_messages(self, channel_id: int, limit: int) -> list[MessageRecord]:
         """The newest messages of a channel that are not deleted, oldest first."""
         query = select(messages).where(messages.c.channel_id == channel_id)
@@ -140,6 +171,19 @@ class MessageStore(Connections):
         with self.reading() as connection:
             rows = connection.execute(query.where(messages.c.deleted_at_ms.is_(None)))
             return {row[0]: row[1] for row in rows}
+
+    def messages_by_author(self) -> list[tuple[int, Origin, int]]:
+        """(author, origin, how many): messages with words, in channels that are allowed."""
+        closed = select(channels.c.channel_id).where(channels.c.is_allowed == 0)
+        query = select(messages.c.author_id, messages.c.origin, func.count()).where(
+            messages.c.deleted_at_ms.is_(None),
+            messages.c.kind != MessageKind.SYSTEM.value,
+            messages.c.content != "",
+            messages.c.channel_id.not_in(closed),
+        )
+        with self.reading() as connection:
+            rows = connection.execute(query.group_by(messages.c.author_id, messages.c.origin))
+            return [(author_id, _ORIGINS[origin], count) for author_id, origin, count in rows]
 
     def origins(self) -> set[Origin]:
         """Where the messages that are not deleted came from."""
@@ -204,10 +248,19 @@ def write_messages(connection: Connection, records: Iterable[MessageRecord]) -> 
     """Write messages and index the new ones, within the caller's transaction.
 
     Of a repeated id each row gets a round of its own: the update trigger takes the old words out of
-    the index, so they must be in it.
+    the index, so they must be in it. Whoever was forgotten is left out, as author and as mentioned;
+    an excluded member is left out as author (`data.consent.may` of storing).
     """
-    rows = [_to_row(record) for record in records]
-    count = UpsertCount()
+    given = list(records)
+    known = _without_forgotten(connection, given)
+    excluded = _excluded_among(connection, {record.author_id for record in known})
+    kept = [record for record in known if record.author_id not in excluded]
+    gone = [record for record in kept if record.deleted_at_ms is not None]
+    if gone:
+        at_ms = max(record.deleted_at_ms or 0 for record in gone)
+        queue_deleted(connection, [record.message_id for record in gone], at_ms)
+    rows = [_to_row(record) for record in kept]
+    count = UpsertCount(forgotten=len(given) - len(known), excluded=len(known) - len(kept))
     while rows:
         first = {row[0]: row for row in reversed(rows)}
         rest = [] if len(first) == len(rows) else [r for r in rows if first[r[0]] is not r]
@@ -216,6 +269,32 @@ def write_messages(connection: Connection, records: Iterable[MessageRecord]) -> 
         connection.exec_driver_sql(_INDEX_NEW, (json.dumps(sorted(new_ids)),))
         count, rows = count + done, rest
     return count
+
+
+def _excluded_among(connection: Connection, member_ids: Iterable[int]) -> set[int]:
+    found = connection.exec_driver_sql(
+        "SELECT member_id FROM members "
+        "WHERE member_id IN (SELECT value FROM json_each(?)) AND is_excluded",
+        (json.dumps(list(member_ids)),),
+    )
+    return set(found.scalars())
+
+
+def _without_forgotten(connection: Connection, records: list[MessageRecord]) -> list[MessageRecord]:
+    people = {record.author_id for record in records}
+    people.update(*(record.mentioned_ids for record in records))
+    forgotten = forgotten_among(connection, people)
+    if not forgotten:
+        return records
+    return [
+        record
+        if forgotten.isdisjoint(record.mentioned_ids)
+        else replace(
+            record, mentioned_ids=tuple(m for m in record.mentioned_ids if m not in forgotten)
+        )
+        for record in records
+        if record.author_id not in forgotten
+    ]
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:

@@ -110,6 +110,7 @@ class ModelRegistry:
 
         Raises RegistryError, and nothing has changed then. A running bot follows at its next start.
         """
+        self._refuse_barred(self.get(version_id))
         self.verify(version_id)
         return self.record_deployed(version_id)
 
@@ -118,7 +119,7 @@ class ModelRegistry:
 
         Raises RegistryError.
         """
-        self.get(version_id)
+        self._refuse_barred(self.get(version_id))
         self._db.set_model_status(version_id, "deployed", self._clock_ms())
         return self.get(version_id)
 
@@ -130,11 +131,40 @@ class ModelRegistry:
         previous = self._db.previous_model()
         if previous is None or self.deployed() is None:
             raise RegistryError("There is no earlier deployed model to roll back to.")
+        self._refuse_barred(previous)
         self.verify(previous.version_id)
         try:
             return self._db.roll_back_model(self._clock_ms())
         except DatabaseError as error:
             raise RegistryError(str(error)) from error
+
+    def fall_back(self, base: ModelVersion | None) -> ModelVersion | None:
+        """Where the deployed version may not answer any more: deploy the newest that was deployed
+        before it and may, else a base, else `base`, which is registered then.
+
+        Returns what answers now; None where the deployed version stays, be it that it may answer or
+        that there is nothing else whose file is what was registered.
+        """
+        present = self.deployed()
+        if present is None or not present.is_barred:
+            return None
+        bases = [v for v in self.list() if v.kind == "base" and v.tainted_at_ms is None]
+        others = [v for v in self._db.deployments() if v.tainted_at_ms is None]
+        known = {v.version_id: v for v in (*others, *reversed(bases))}
+        for version in (*known.values(), *([] if base is None else [base])):
+            try:
+                return self.deploy(self.register(version).version_id)
+            except MynahError:
+                continue  # its file is gone, or another
+        return None
+
+    def _refuse_barred(self, version: ModelVersion) -> None:
+        if version.is_barred:
+            raise RegistryError(
+                f"{version.version_id} learned from {version.tainted_because}, so it does not "
+                "answer; train a new version, or take it on you: python scripts/privacy.py defer "
+                f'{version.version_id} --why "..."'
+            )
 
     def _find(self, version_id: str) -> ModelVersion | None:
         return next((v for v in self._db.model_versions() if v.version_id == version_id), None)

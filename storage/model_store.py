@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.connections import Connections, DatabaseError
 from storage.message_store import to_json
-from storage.records import ModelVersion
+from storage.records import FORGOTTEN_MEMBER, ModelVersion
 from storage.schema import model_versions
 
 STATUSES = ("candidate", "judged", "deployed", "retired")
@@ -79,6 +79,42 @@ class ModelStore(Connections):
                     deployed_at_ms=at_ms,
                 )
 
+    def taint_model(self, version_id: str, because: str, at_ms: int, retrain_by_ms: int) -> None:
+        """A version learned what is erased now. The first date stays; that a member was forgotten
+        outweighs a deleted message. Raises DatabaseError for an unknown version."""
+        with self.writing() as connection:
+            version = _find(connection, version_id)
+            if version.tainted_at_ms is not None:
+                at_ms, retrain_by_ms = version.tainted_at_ms, version.retrain_by_ms or retrain_by_ms
+            if version.tainted_because == FORGOTTEN_MEMBER:
+                because = FORGOTTEN_MEMBER
+            _set(
+                connection,
+                version_id,
+                tainted_at_ms=at_ms,
+                tainted_because=because,
+                retrain_by_ms=retrain_by_ms,
+            )
+
+    def defer_model(self, version_id: str, who: str, why: str, at_ms: int | None) -> None:
+        """Somebody takes it on them that a version answers although it learned what is erased;
+        `at_ms` None takes that back. Raises DatabaseError for an unknown version, no name or no
+        reason."""
+        who, why = who.strip(), why.strip()
+        if at_ms is not None and not (who and why):
+            raise DatabaseError("Deferring needs a name and a reason, in your own words.")
+        with self.writing() as connection:
+            _set(connection, version_id, deferred_at_ms=at_ms, deferred_by=who, deferred_why=why)
+
+    def deployments(self) -> list[ModelVersion]:
+        """The versions that were deployed and may be again, the one before the present one first;
+        the present one is not among them."""
+        query = _SELECT.where(
+            model_versions.c.status == "retired", model_versions.c.deployed_at_ms.is_not(None)
+        ).order_by(model_versions.c.deployed_at_ms.desc())
+        with self.reading() as connection:
+            return [_to_version(row) for row in connection.execute(query)]
+
     def previous_model(self) -> ModelVersion | None:
         """The version that was deployed before the present one, or None."""
         with self.reading() as connection:
@@ -111,6 +147,13 @@ def _previous(connection: Connection) -> ModelVersion | None:
     ).order_by(model_versions.c.deployed_at_ms.desc())
     row = connection.execute(query.limit(1)).one_or_none()
     return None if row is None else _to_version(row)
+
+
+def _find(connection: Connection, version_id: str) -> ModelVersion:
+    row = connection.execute(_SELECT.where(model_versions.c.version_id == version_id)).one_or_none()
+    if row is None:
+        raise DatabaseError(f"There is no model version named {version_id}.")
+    return _to_version(row)
 
 
 def _set(connection: Connection, version_id: str, **values: Any) -> None:

@@ -44,12 +44,22 @@ class Home:
         return self.data_storage / "database" / "mynah.db"
 
     @property
+    def tombstone_key(self) -> Path:
+        """What the hashes of forgotten members are keyed with; without it nobody can tell them."""
+        return self.data_storage / "tombstone.key"
+
+    @property
     def backups(self) -> Path:
         return self.data_storage / "backups"
 
     @property
     def messages(self) -> Path:
         return self.data_storage / "messages"
+
+    @property
+    def personal_exports(self) -> Path:
+        """What members asked for of what is stored of them: scripts/privacy.py export."""
+        return self.data_storage / "exports"
 
     @property
     def quarantine(self) -> Path:

@@ -15,6 +15,9 @@ from enum import Enum
 FIRST_SNOWFLAKE = 1 << 22
 """Ids below are Mynah's own, such as the playground's: Discord never gives one."""
 
+FORGOTTEN_MEMBER = "a member who was forgotten"
+DELETED_MESSAGE = "a message that was deleted"
+
 
 class Origin(str, Enum):
     """Where a message came from; what may be done with it depends on it (see docs/consent.md)."""
@@ -83,6 +86,8 @@ class MemberRecord:
     is_excluded: bool = False
     consent: str = "unset"
     """unset, opted_in or opted_out."""
+    consent_at_ms: int | None = None
+    """When that was said; None where nobody was asked, or it was not noted then."""
 
 
 @dataclass(frozen=True)
@@ -170,3 +175,19 @@ class ModelVersion:
     parents: tuple[str, ...] = ()
     """Version ids this one was made from."""
     notes: str = ""
+    tainted_at_ms: int | None = None
+    """Since when it is known to have learned words that were erased; None where it has not."""
+    tainted_because: str = ""
+    """FORGOTTEN_MEMBER or DELETED_MESSAGE; never who, nor what they said."""
+    retrain_by_ms: int | None = None
+    """When a version that has not learned them should have taken its place."""
+    deferred_at_ms: int | None = None
+    """When an operator took it on them to let it answer until then all the same."""
+    deferred_by: str = ""
+    deferred_why: str = ""
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether it may not answer: it learned from somebody who was forgotten since, and nobody
+        took that on them."""
+        return self.tainted_because == FORGOTTEN_MEMBER and self.deferred_at_ms is None

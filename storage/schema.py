@@ -7,9 +7,9 @@ seen.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in storage/migrations/versions; compared before Alembic is imported."""
 
 metadata = MetaData()
@@ -40,6 +40,7 @@ members = Table(
     Column("is_bot", Integer, nullable=False, server_default=text("0")),
     Column("is_excluded", Integer, nullable=False, server_default=text("0")),
     Column("consent", Text, nullable=False, server_default=text("'unset'")),
+    Column("consent_at_ms", Integer),
 )
 
 channels = Table(
@@ -72,7 +73,8 @@ messages = Table(
     Column("attachment_names", Text, nullable=False, server_default=text("'[]'")),
     Index("messages_by_channel", "channel_id", "message_id"),
 )
-"""`messages_fts` (FTS5) indexes `content`; see migration 0001. Lists are JSON."""
+"""`messages_fts` (FTS5) indexes `content`; see migration 0001. Lists are JSON. There is no index by
+author: it would cost a third of an import's writing, and a member is looked for once in a while."""
 
 conversation_context = Table(
     "conversation_context",
@@ -105,6 +107,12 @@ model_versions = Table(
     Column("notes", Text, nullable=False, server_default=text("''")),
     Column("deployed_at_ms", Integer),
     Column("status_at_ms", Integer),
+    Column("tainted_at_ms", Integer),
+    Column("tainted_because", Text, nullable=False, server_default=text("''")),
+    Column("retrain_by_ms", Integer),
+    Column("deferred_at_ms", Integer),
+    Column("deferred_by", Text, nullable=False, server_default=text("''")),
+    Column("deferred_why", Text, nullable=False, server_default=text("''")),
     Index(
         "one_deployed_model",
         "status",
@@ -134,7 +142,8 @@ cursors = Table(
     Column("message_id", Integer, nullable=False),
     Column("at_ms", Integer, nullable=False),
 )
-"""How far a channel was read: `live` by the bot, `fetch` by the fetcher; `at_ms`: when it moved."""
+"""How far a channel was read: `live` by the bot, `fetch` by the fetcher, others in
+data/fetch_rounds.py; `at_ms`: when it moved."""
 
 verdicts = Table(
     "verdicts",
@@ -158,3 +167,26 @@ verdicts = Table(
 )
 """Why each message was answered or not; never a word of it. `verdicts_by_time` covers what a
 summary counts: at a million rows it need not touch the table."""
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+)
+"""Who asked to be forgotten, as keyed hashes (storage/tombstones.py)."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", Integer, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("member_id", Integer),
+    Column("names", Text, nullable=False, server_default=text("'[]'")),
+    Column("message_ids", LargeBinary, nullable=False),
+    Column("done", Text, nullable=False, server_default=text("'[]'")),
+)
+"""What is still to be erased; a row goes once all of it is done. `member_id` is NULL where single
+messages were deleted; `message_ids` are int64, little-endian; `names` and `done` (the places that
+are) are JSON."""

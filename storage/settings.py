@@ -304,6 +304,27 @@ SETTINGS: tuple[Setting, ...] = (
         environment="DISCORD_CHANNEL_IDS",
     ),
     Setting(
+        "fetch_every_days",
+        "int",
+        7,
+        "The running bot fetches the listed channels' history by itself when the last complete "
+        "fetch is older than this. 0: only when asked.",
+        low=0,
+        high=365,
+        unit="days",
+    ),
+    Setting(
+        "fetch_reconcile_days",
+        "int",
+        14,
+        "How many days of what is known a fetch reads again, back from where the last one ended, "
+        "to find edits, reactions and deletions that happened while Mynah was away: one request a "
+        "hundred messages. 0: none.",
+        low=0,
+        high=365,
+        unit="days",
+    ),
+    Setting(
         "admin_user_ids",
         "ids",
         "",
@@ -320,6 +341,17 @@ SETTINGS: tuple[Setting, ...] = (
         low=0,
         high=1,
         environment="ADMIN_ROLE_ID",
+    ),
+    Setting(
+        "consent_mode",
+        "choice",
+        "retrieval_only",
+        "Whose messages a model may be trained on. Retrieval_only: nobody's, they are only "
+        "recalled; the sample community alone is learned from. Opt_in: those of members who opted "
+        "in, and data packages that members handed over. Declared: those of everybody who has not "
+        "opted out. What came from Discord needs a declared ground besides (docs/consent.md).",
+        choices=("retrieval_only", "opt_in", "declared"),
+        command="!setconsent",
     ),
     Setting(
         "model_path",
@@ -370,6 +402,33 @@ SETTINGS: tuple[Setting, ...] = (
         low=1,
         high=900,
         unit="logins",
+    ),
+    Setting(
+        "backup_every_days",
+        "int",
+        7,
+        "How many days after the last backup the bot makes the next one by itself. 0: never.",
+        low=0,
+        high=90,
+        unit="days",
+    ),
+    Setting(
+        "backup_daily_kept",
+        "int",
+        7,
+        "Of how many of the newest days that have a backup the last one is kept.",
+        low=1,
+        high=90,
+        unit="days",
+    ),
+    Setting(
+        "backup_weekly_kept",
+        "int",
+        4,
+        "Of how many of the newest weeks that have a backup the last one is kept besides.",
+        low=0,
+        high=104,
+        unit="weeks",
     ),
     Setting(
         "memory_first_lines",

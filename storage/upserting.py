@@ -14,21 +14,29 @@ from storage.connections import DatabaseError
 
 @dataclass(frozen=True)
 class UpsertCount:
-    """What an upsert did to the rows handed in: `new + changed + unchanged` is their number."""
+    """What an upsert did to the rows handed in."""
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+    forgotten: int = 0
+    """Left out: their author asked to be forgotten."""
+    excluded: int = 0
+    """Left out: their author is excluded."""
 
     def __add__(self, other: UpsertCount) -> UpsertCount:
         return UpsertCount(
-            self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged
+            self.new + other.new,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.forgotten + other.forgotten,
+            self.excluded + other.excluded,
         )
 
     @property
     def total(self) -> int:
         """All rows handed in."""
-        return self.new + self.changed + self.unchanged
+        return self.new + self.changed + self.unchanged + self.forgotten + self.excluded
 
 
 def upsert_rows(

@@ -1,7 +1,8 @@
 """The index of memory vectors: message ids and vectors in LanceDB, never a word of text.
 
 LanceDB does not erase what it deletes and does not fsync, so nothing lies here that could not be
-built again from SQLite: the builder moves a folder that cannot be read aside and starts empty.
+built again from SQLite: the builder moves a folder that cannot be read aside and starts empty. That
+a file is damaged is known by its seal (vector_seal.py), before LanceDB reads it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from storage import vector_seal
 from storage.errors import MynahError
 
 _log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ _COMPACT_EVERY = 64
 _KEEP_VERSIONS = timedelta(minutes=1)
 """How long a merged-away version stays for other processes' readers; a search takes 20 ms."""
 _DELETE_CHUNK = 1_000
+_COPIED_AT_ONCE = 10_000
 
 
 class VectorError(MynahError):
@@ -63,9 +67,9 @@ class VectorIndex:
         )
         try:
             self._table = self._open(repair)
-        except (
-            Exception
-        ) as error:  # LanceDB has no exceptions of its own: ValueError, RuntimeError, OSError
+        except BaseException as error:
+            if not _is_lances(error):
+                raise
             if not repair:
                 raise _unreadable(folder, error) from error
             aside = self._move_aside()
@@ -77,6 +81,15 @@ class VectorIndex:
                 aside,
             )
             self._table = self._open(repair)
+        if repair:
+            vector_seal.seal(folder)
+
+    def check(self) -> None:
+        """Raise VectorError where a file is not what was written. 100,000 vectors: 0.2 s."""
+        try:
+            vector_seal.check(self.folder)
+        except (ValueError, OSError) as error:
+            raise _unreadable(self.folder, error) from error
 
     def count(self) -> int:
         """How many vectors there are."""
@@ -109,6 +122,8 @@ class VectorIndex:
         self._writes += 1
         if self._writes % _COMPACT_EVERY == 0:
             self.compact()
+        else:
+            vector_seal.seal(self.folder)
 
     def delete(self, ids: Iterable[int]) -> None:
         """Take vectors out of every search; unknown ids are no error.
@@ -118,6 +133,7 @@ class VectorIndex:
         iterator = iter(ids)
         while chunk := list(islice(iterator, _DELETE_CHUNK)):
             self._table.delete(f"id IN ({', '.join(str(int(i)) for i in chunk)})")
+            vector_seal.seal(self.folder)
 
     def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """The `k` nearest to `vector` (dimensions,) as (message id, cosine -1 to 1), best first.
@@ -134,7 +150,9 @@ class VectorIndex:
         try:
             query = self._table.search(unit).distance_type("cosine").bypass_vector_index()
             found = query.select(["id", "_distance"]).limit(k).to_arrow()
-        except Exception as error:  # as above: a folder that is gone is a RuntimeError
+        except BaseException as error:
+            if not _is_lances(error):
+                raise
             raise _unreadable(self.folder, error) from error
         distances = found["_distance"].to_pylist()
         return [
@@ -145,10 +163,12 @@ class VectorIndex:
     def compact(self) -> None:
         """Merge small files and drop versions older than a minute. Safe while others read."""
         self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+        vector_seal.seal(self.folder)
 
     def _open(self, make: bool) -> Any:
         if make:
             self.folder.mkdir(parents=True, exist_ok=True)
+        vector_seal.check(self.folder)
         # Interval 0: each call sees what another process (scripts/5_build_memory.py) has written
         # meanwhile.
         connection = lancedb.connect(self.folder, read_consistency_interval=timedelta(0))
@@ -175,7 +195,77 @@ def built_with(folder: Path) -> str:
     return marker.read_text(encoding="utf-8") if marker.is_file() else ""
 
 
-def _unreadable(folder: Path, error: Exception) -> VectorError:
+def vector_ids(folder: Path) -> set[int]:
+    """The message ids that have a vector in `folder`; none where there is no index.
+
+    Raises VectorError.
+    """
+    if not (folder / f"{_TABLE}.lance").is_dir():
+        return set()
+    try:
+        table = lancedb.connect(folder).open_table(_TABLE)
+        return set(table.search().select(["id"]).to_arrow()["id"].to_pylist())
+    except BaseException as error:
+        if not _is_lances(error):
+            raise
+        raise _unreadable(folder, error) from error
+
+
+def rebuild_without(folder: Path, ids: Collection[int]) -> int:
+    """Write the vectors anew but for these messages', and take all older files away: what LanceDB
+    deletes stays in its files. Returns how many vectors were left out; 0 where there is no index.
+
+    Other processes' readers go on; one that is in the middle of a search raises VectorError. The
+    caller keeps other writers out. Raises VectorError where the index cannot be read; a process
+    that dies half-way leaves the old vectors or the new, and a second call finishes.
+    """
+    if not (folder / f"{_TABLE}.lance").is_dir():
+        return 0
+    kept = folder / ".kept.arrow"
+    try:
+        vector_seal.check(folder)
+        connection = lancedb.connect(folder, read_consistency_interval=timedelta(0))
+        table = connection.open_table(_TABLE)
+        left_out = _copy_without(table, set(ids), kept)
+        with pa.memory_map(str(kept)) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of what is wanted here
+            reader = pa.ipc.open_file(file)
+            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            new = connection.create_table(
+                _TABLE,
+                data=pa.RecordBatchReader.from_batches(reader.schema, batches),
+                schema=reader.schema,
+                mode="overwrite",
+            )
+            new.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+        vector_seal.seal(folder)
+    except BaseException as error:
+        if not _is_lances(error):
+            raise
+        raise _unreadable(folder, error) from error
+    finally:
+        kept.unlink(missing_ok=True)
+    return left_out
+
+
+def _copy_without(table: Any, ids: set[int], target: Path) -> int:
+    """The table's rows as an Arrow file: it cannot be read and written anew at once."""
+    left_out = 0
+    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        for batch in table.search().to_batches(batch_size=_COPIED_AT_ONCE):
+            is_kept = [message_id not in ids for message_id in batch["id"].to_pylist()]
+            left_out += len(is_kept) - sum(is_kept)
+            writer.write_batch(batch.filter(pa.array(is_kept, pa.bool_())).cast(table.schema))
+    return left_out
+
+
+def _is_lances(error: BaseException) -> bool:
+    """LanceDB has no exceptions of its own (ValueError, RuntimeError, OSError); what Rust panics of
+    is no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _unreadable(folder: Path, error: BaseException) -> VectorError:
     return VectorError(
         f"The memory index in {folder} cannot be read ({error}); scripts/5_build_memory.py builds "
         "it again."

@@ -27,7 +27,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count in (("training_data.jsonl", 40), ("validation_data.jsonl", 4)):
         rows = [example([Said("bob", f"boss wiped {n} raid"), Own("lol")]) for n in range(count)]
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    manifest.write_manifest(folder, "dataset", {"origins": ["sample"]}, {})
+    manifest.write_manifest(folder, "dataset", {}, {})
     return folder
 
 

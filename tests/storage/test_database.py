@@ -76,12 +76,12 @@ def test_members_keep_exclusion_and_consent(db: Database) -> None:
     mira, bob = MemberRecord(1, "mira", "Mira"), MemberRecord(2, "bob", "Bob", is_bot=True)
     assert db.upsert_members([mira, bob]) == UpsertCount(new=2)
     db.set_excluded(1, True)
-    db.set_consent(1, "opted_out")
+    db.set_consent(1, "opted_out", at_ms=5)
     assert db.upsert_members([mira, bob]) == UpsertCount(unchanged=2)
     renamed = MemberRecord(1, "mira", "Mira the Great")
     assert db.upsert_members([renamed]) == UpsertCount(changed=1)
     assert db.members() == [
-        MemberRecord(1, "mira", "Mira the Great", False, True, "opted_out"),
+        MemberRecord(1, "mira", "Mira the Great", False, True, "opted_out", 5),
         bob,
     ]
     with pytest.raises(DatabaseError, match="no member with the id 3"):

@@ -44,19 +44,31 @@ def test_a_batch_is_stored_as_the_single_upserts_would(db: Database, tmp_path: P
 
 
 def test_what_upserts_keep_a_batch_keeps(db: Database) -> None:
-    db.store_messages([GENERAL], [MIRA], [message(1, "now", edited_at_ms=START_MS), message(2)])
-    db.set_excluded(7, True)
+    shy = MemberRecord(8, "shy", "shy")
+    edited = message(1, "now", edited_at_ms=START_MS)
+    db.store_messages([GENERAL], [MIRA, shy], [edited, message(2)])
+    db.set_excluded(8, True)
     db.set_allowed(1, False)
     db.set_quiet(GENERAL, START_MS)
     db.mark_deleted([2], START_MS)
     count = db.store_messages(
         [replace(GENERAL, name="old"), replace(GENERAL, name="renamed")],
-        [MemberRecord(7, "mira", "old"), MemberRecord(7, "mira", "Mira the Great")],
-        iter([message(1, "before the edit"), message(2, "secret"), message(3)]),
+        [MemberRecord(7, "mira", "old"), MemberRecord(7, "mira", "Mira the Great"), shy],
+        iter(
+            [
+                message(1, "before the edit"),
+                message(2, "secret"),
+                message(3),
+                message(4, author_id=8),
+            ]
+        ),
     )
-    assert count == UpsertCount(new=1, unchanged=2)
+    assert count == UpsertCount(new=1, unchanged=2, excluded=1)
     assert [m.content for m in db.messages()] == ["now", "hello there"]
-    assert db.members() == [MemberRecord(7, "mira", "Mira the Great", is_excluded=True)]
+    assert db.members() == [
+        MemberRecord(7, "mira", "Mira the Great"),
+        replace(shy, is_excluded=True),
+    ]
     assert db.channel(1) == replace(GENERAL, name="renamed", is_allowed=False)
     assert db.quiet_until(1) == START_MS
 

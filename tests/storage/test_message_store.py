@@ -258,7 +258,6 @@ def test_what_must_not_be_recalled_takes_no_place_among_the_found(db: Database) 
     people = [MemberRecord(7, "mira", "mira"), MemberRecord(8, "dice", "dice", is_bot=True)]
     people += [MemberRecord(9, "shy", "shy", is_excluded=True)]
     people += [MemberRecord(10, "out", "out", consent="opted_out")]
-    db.upsert_members(people)
     hidden: list[dict[str, object]] = [
         {"origin": Origin.PLAYGROUND},
         {"kind": MessageKind.SYSTEM},
@@ -271,6 +270,7 @@ def test_what_must_not_be_recalled_takes_no_place_among_the_found(db: Database) 
     ]
     for number, values in enumerate(hidden):
         db.upsert_messages(message(100 * number + i, "dragon", **values) for i in range(1, 9))
+    db.upsert_members(people)
     db.upsert_messages([message(5000, "the old dragon of the hills and of the sea, long ago")])
     assert 5000 not in [i for i, _ in db.search_text("dragon", 24)]
     assert [i for i, _ in db.search_text("dragon", 24, recallable_only=True)] == [5000]

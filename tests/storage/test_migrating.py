@@ -24,7 +24,7 @@ from storage.schema import HEAD, metadata
 from tests.storage.rows import message
 
 FIXTURES = Path(__file__).parent / "fixtures"
-OLDER = ("0001", "0002")
+OLDER = ("0001", "0002", "0003")
 
 # A process that dies in the middle of a migration: a table is made, nothing committed.
 DIE_IN_MIGRATION = """
@@ -54,7 +54,7 @@ with Database.open(Path(sys.argv[1]), backups=Path(sys.argv[2])) as db:
 """
 
 
-LAST_STEP = ("quiet_until_ms", "verdicts")
+LAST_STEP = ("deferred_why", "erasures")
 """The column that the newest revision adds last, and a table that it has made by then."""
 
 
@@ -186,7 +186,7 @@ def test_an_up_to_date_file_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "column", "table"),
-    [("0001", "status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0002", *LAST_STEP)],
+    [("0001", "status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0003", *LAST_STEP)],
 )
 def test_a_process_that_dies_in_mid_migration_leaves_the_old_file_whole(
     tmp_path: Path, old: str, column: str, table: str

@@ -140,6 +140,10 @@ def test_channels_and_members_with_what_was_said(tmp_path: Path) -> None:
                 ChannelRecord(7, 0, "", "playground"),
             ]
         )
+        db.upsert_messages(
+            message(n, channel_id=ID + 1, author_id=ID + 1 + n % 2, origin=Origin.EXPORT)
+            for n in range(1, 6)
+        )
         db.upsert_members(
             [
                 MemberRecord(ID + 1, "mira_77", "Mira"),
@@ -147,10 +151,6 @@ def test_channels_and_members_with_what_was_said(tmp_path: Path) -> None:
                 MemberRecord(ID + 3, "dice", "100%", is_bot=True, consent="opted_out"),
                 MemberRecord(8, "you", "You"),
             ]
-        )
-        db.upsert_messages(
-            message(n, channel_id=ID + 1, author_id=ID + 1 + n % 2, origin=Origin.EXPORT)
-            for n in range(1, 6)
         )
         db.mark_deleted([5], START_MS)
     assert channels(path) == (
@@ -175,14 +175,6 @@ def test_what_may_be_learned_from(tmp_path: Path) -> None:
     with Database.open(path) as db:
         db.upsert_channels([ChannelRecord(1, 1, "g", "a"), ChannelRecord(2, 1, "g", "b")])
         db.set_allowed(2, False)
-        db.upsert_members(
-            [
-                MemberRecord(1, "a", "a"),
-                MemberRecord(2, "b", "b", is_excluded=True),
-                MemberRecord(3, "c", "c", is_bot=True),
-                MemberRecord(4, "d", "d", consent="opted_out"),
-            ]
-        )
         db.upsert_messages(
             [
                 message(1, channel_id=1, author_id=1, origin=Origin.SAMPLE),
@@ -191,6 +183,14 @@ def test_what_may_be_learned_from(tmp_path: Path) -> None:
                 message(4, channel_id=1, author_id=3, origin=Origin.EXPORT),
                 message(5, channel_id=1, author_id=4, origin=Origin.EXPORT),
                 message(6, channel_id=1, author_id=1, origin=Origin.PLAYGROUND),
+            ]
+        )
+        db.upsert_members(
+            [
+                MemberRecord(1, "a", "a"),
+                MemberRecord(2, "b", "b", is_excluded=True),
+                MemberRecord(3, "c", "c", is_bot=True),
+                MemberRecord(4, "d", "d", consent="opted_out"),
             ]
         )
         assert learnable(path) == Learnable(1, needs_declaration=False)
