@@ -1,7 +1,7 @@
 """Makes a training set: history -> clean -> conversations -> split -> examples -> a folder.
 
 What went in and what came out is counted: every message and every candidate that is missing has a
-reason in dataset_report.json.
+reason in dataset_report.json, and so has what nobody consented to (data/consent.py).
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from data.budget import TokenCount
-from data.consent import require_may_train
+from data.consent import (
+    EXCLUDED_MEMBER,
+    ConsentError,
+    Rules,
+    coverage,
+    declared_words,
+    remedy,
+    state_of,
+)
 from data.conversations import in_true_order, link
-from data.examples import to_json_line
+from data.examples import LAYOUT, to_json_line
 from data.naming import Renaming
-from data.preprocessor import CleanMessage, clean
+from data.preprocessor import CleanMessage, clean, without_words
 from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
 from data.windows import (
     NO_CONTEXT,
@@ -82,17 +90,22 @@ def make_dataset(
 
     Raises ConsentError before anything is written, NoExamplesError, OSError.
     """
+    history = history_of(database)  # before: what changes meanwhile makes the set out of date
     seen = _Seen(database, progress)
     members = database.members()
+    rules = Rules.of(database)
     closed = {c.channel_id for c in database.channels() if not c.is_allowed}
     redactions: Counter[str] = Counter()
     messages, message_drops = clean(
-        seen.messages(), members, closed_channels=closed, redactions=redactions
+        seen.messages(), members, rules=rules, closed_channels=closed, redactions=redactions
     )
-    ground = require_may_train((message.origin for message in messages), database.declarations())
+    not_learned = Counter(message.not_learned for message in messages if message.not_learned)
+    if messages and not_learned.total() == len(messages):
+        raise ConsentError(remedy(not_learned))
 
     messages = in_true_order(messages)
     links = link(messages)
+    messages = [without_words(message) for message in messages]
     channels = _by_channel(messages)
     regions = split(
         channels,
@@ -133,11 +146,12 @@ def make_dataset(
         **{side: _side_report(kept, side) for side in SIDES},
         "members": _members(kept, channels),
         "origins": dict(sorted(Counter(m.origin.value for m in messages).items())),
-        "may_train_because": ground.reason,
+        "consent": _consent_report(database, rules, not_learned, message_drops),
         "tokens_counted_by": options.token_counts_by,
     }
     config = {
-        "history": history_of(database),
+        "layout": LAYOUT,
+        "history": history,
         "seed": options.windows.seed,
         "max_tokens": options.windows.max_tokens,
         "limit": options.windows.limit,
@@ -145,7 +159,6 @@ def make_dataset(
         "persona": persona.text,
         "persona_name": persona.name,
         "tokens_counted_by": options.token_counts_by,
-        "origins": sorted(report["origins"]),
     }
     with making(folder) as work:
         _write_examples(work, planner, kept, progress)
@@ -158,14 +171,17 @@ def make_dataset(
 
 def history_of(database: Database) -> dict[str, Any]:
     """What a set depends on in the database: messages, names, and who may be learned from."""
-    members = [m for m in database.members() if m.member_id >= FIRST_SNOWFLAKE]
-    names = sorted((m.member_id, m.nickname) for m in members)
+    rules = Rules.of(database)
+    members = [
+        (m.member_id, m.nickname, m.is_bot, state_of(m).value)
+        for m in database.members()
+        if m.member_id >= FIRST_SNOWFLAKE
+    ]
     return {
         **database.history_state(),
-        "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
-        "left_out": sorted(
-            str(m.member_id) for m in members if m.is_excluded or m.consent == "opted_out"
-        ),
+        "members": hashlib.sha256(json.dumps(sorted(members)).encode()).hexdigest(),
+        "consent_mode": rules.mode.value,
+        "declarations": [d.declaration_id for d in database.declarations()],
         "closed_channels": sorted(
             str(c.channel_id) for c in database.channels() if not c.is_allowed
         ),
@@ -176,12 +192,32 @@ def is_current(folder: Path, database: Database, persona: PersonaText, max_token
     """Whether a whole set for this persona and length is there, made from the history as it is."""
     manifest = read_manifest(folder)
     wanted = {
+        "layout": LAYOUT,
         "history": history_of(database),
         "persona": persona.text,
         "persona_name": persona.name,
         "max_tokens": max_tokens,
     }
     return manifest is not None and all(manifest.config.get(k) == v for k, v in wanted.items())
+
+
+def _consent_report(
+    database: Database, rules: Rules, not_learned: Counter[str], drops: Counter[str]
+) -> dict[str, Any]:
+    """Under which rules the set was made, and what was left out because of them.
+
+    `not_learned` stand as placeholders in others' examples; what excluded members said is absent.
+    """
+    covered = coverage(database, rules.mode, rules.is_declared)
+    excluded = {EXCLUDED_MEMBER: drops[EXCLUDED_MEMBER]} if drops[EXCLUDED_MEMBER] else {}
+    return {
+        "mode": rules.mode.value,
+        "declared": declared_words(database.declarations()),
+        "coverage": str(covered),
+        "members": covered.members,
+        "members_learned_from": covered.members_learned_from,
+        "left_out": {**dict(not_learned.most_common()), **excluded},
+    }
 
 
 def _why_none(came_in: int, drops: Counter[str]) -> str:

@@ -14,6 +14,9 @@ from pathlib import Path
 from model.chat_format import Own, Turn, line, turns_from_json, turns_to_json
 from storage.errors import MynahError
 
+LAYOUT = 2
+"""Of a set's lines, named in its manifest. 2: `source_ids` leaves out what is not shown."""
+
 
 class ExampleError(MynahError):
     """A line of a training set that is no example; the sentence names the file and line."""
@@ -30,10 +33,10 @@ class Example:
     reply: str
     target_author_id: int
     source_ids: tuple[int, ...]
-    """Every message in it: notes, context, the reply last. Forgetting one forgets the example."""
+    """Every message whose words are in it: notes, context, the reply last. Of the turns, only
+    `model.chat_format.NOT_SHARED` has none. Forgetting one forgets the example."""
     channel_id: int
     conversation_id: int
-    origins: tuple[str, ...]
     tokens: int = 0
     """Of the whole rendering, by the tokenizer that it was made with."""
     learned_tokens: int = 0
@@ -52,7 +55,6 @@ def to_json_line(example: Example) -> str:
         "target_author_id": example.target_author_id,
         "conversation_id": example.conversation_id,
         "channel_id": example.channel_id,
-        "origins": example.origins,
         "tokens": example.tokens,
         "learned_tokens": example.learned_tokens,
     }
@@ -71,7 +73,6 @@ def from_json_line(text: str) -> Example:
         tuple(int(i) for i in value["source_ids"]),
         int(value["channel_id"]),
         int(value["conversation_id"]),
-        tuple(str(origin) for origin in value["origins"]),
         int(value["tokens"]),
         int(value["learned_tokens"]),
     )

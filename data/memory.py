@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from data.consent import may_recall, state_of
 from storage.manifest import write_text_atomically
-from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
+from storage.records import MemberRecord, MessageKind, MessageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,14 +74,14 @@ class MemoryBuild:
 def may_be_recalled(
     message: MessageRecord, author: MemberRecord | None, allowed_channels: Collection[int]
 ) -> bool:
-    """Three words or more of somebody not excluded, not deleted, in an allowed channel."""
+    """Three words or more of somebody who may be recalled, not deleted, in an allowed channel."""
     return (
         message.deleted_at_ms is None
         and message.kind is not MessageKind.SYSTEM
-        and message.origin is not Origin.PLAYGROUND
         and message.channel_id in allowed_channels
         and author is not None
-        and not (author.is_bot or author.is_excluded or author.consent == "opted_out")
+        and not author.is_bot
+        and may_recall(state_of(author), message.origin)
         and len(_WORD.findall(message.content)) >= MIN_WORDS
     )
 

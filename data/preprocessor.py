@@ -1,8 +1,10 @@
 """Decides which messages are somebody's words, and makes them ready to be learned from.
 
 Bots, excluded members, notices, deleted and empty messages, bare links, bot commands and what only
-stands for a sticker or others' words go, each with its reason; everything else stays however short
-or misspelt it is. Lengths never matter here.
+stands for a sticker or others' words go, and copies in a flood, each with its reason; everything
+else stays however short or misspelt it is. Lengths never matter here. What stays and may not be
+learned from (data/consent) says why; it keeps its place and loses its words before anything is made
+of it (`without_words`).
 """
 
 from __future__ import annotations
@@ -11,22 +13,30 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from data.consent import (
+    DEFAULT_RULES,
+    EXCLUDED_MEMBER,
+    PLAYGROUND,
+    MemberState,
+    Rules,
+    Use,
+    state_of,
+)
+from data.floods import without_floods
 from data.importers.readable import is_placeholder
 from data.privacy import redact
 from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
 
 BOT_AUTHOR = "written by a bot"
-EXCLUDED_MEMBER = "author is excluded"
-OPTED_OUT = "author opted out"
 SYSTEM_NOTICE = "system notice"
 DELETED = "deleted"
 CLOSED_CHANNEL = "channel is not on the allow-list"
-PLAYGROUND = "from the playground"
 EMPTY = "empty after cleaning"
 ONLY_LINKS = "only links"
 BOT_COMMAND = "bot command"
+FLOOD = "one line again and again"
 STANDS_FOR_ANOTHER = "only a sticker, a file, an embed or a forwarded message"
 
 NAMELESS = "someone"
@@ -65,12 +75,17 @@ class CleanMessage:
     reply_to_id: int | None = None
     """May name a message that was dropped."""
     mentioned_ids: tuple[int, ...] = ()
+    not_shown: str = ""
+    """Why it may be nobody's context, so that others' examples hold a placeholder in its place."""
+    not_learned: str = ""
+    """Why it may be no reply to learn."""
 
 
 def clean(
     messages: Iterable[MessageRecord],
     members: Iterable[MemberRecord],
     *,
+    rules: Rules = DEFAULT_RULES,
     closed_channels: Collection[int] = (),
     redactions: Counter[str] | None = None,
 ) -> tuple[list[CleanMessage], Counter[str]]:
@@ -78,9 +93,12 @@ def clean(
 
     Every message is either returned or counted once. `redactions` counts the placeholders put in
     for personal data. An author who is not among `members` counts as a person named "someone".
+    What `rules` do not let be shown still has its words, for finding who answers whom: they go
+    with `without_words`.
     """
     by_id = {member.member_id: member for member in members}
     nicknames = {member_id: member.nickname for member_id, member in by_id.items()}
+    consents = _Consents(by_id, rules)
     kept: list[CleanMessage] = []
     drops: Counter[str] = Counter()
     total = 0
@@ -92,21 +110,33 @@ def clean(
         if reason:
             drops[reason] += 1
             continue
+        not_shown, not_learned = consents.why_not(message)
+        if not not_shown:
+            text = redact(consents.without_names(text, message), redactions)
         kept.append(
             CleanMessage(
                 message.message_id,
                 message.channel_id,
                 message.author_id,
                 nicknames.get(message.author_id, NAMELESS),
-                redact(text, redactions),
+                text,
                 message.created_at_ms,
                 message.origin,
                 message.reply_to_id,
                 message.mentioned_ids,
+                not_shown,
+                not_learned,
             )
         )
+    kept, copies = without_floods(kept)
+    drops += Counter({FLOOD: copies})
     assert total == len(kept) + drops.total(), "a message was neither kept nor counted as dropped"
     return kept, drops
+
+
+def without_words(message: CleanMessage) -> CleanMessage:
+    """The message as it is where it may be shown; else its place alone."""
+    return replace(message, text="") if message.not_shown else message
 
 
 def clean_content(content: str, nicknames: Mapping[int, str]) -> str:
@@ -148,10 +178,53 @@ def _why_nobodys(
         return PLAYGROUND
     if message.channel_id in closed_channels:
         return CLOSED_CHANNEL
-    if author is None:
-        return ""
-    if author.is_bot:
+    if author is not None and author.is_bot:
         return BOT_AUTHOR
-    if author.is_excluded:
-        return EXCLUDED_MEMBER
-    return OPTED_OUT if author.consent == "opted_out" else ""
+    return EXCLUDED_MEMBER if state_of(author) is MemberState.EXCLUDED else ""
+
+
+class _Consents:
+    """What the rules say of each author and origin, and whose names are not to be put in."""
+
+    def __init__(self, members: Mapping[int, MemberRecord], rules: Rules) -> None:
+        self._members = members
+        self._rules = rules
+        self._verdicts: dict[tuple[int, Origin], tuple[str, str]] = {}
+        self._names: dict[tuple[int, Origin], re.Pattern[str] | None] = {}
+
+    def why_not(self, message: MessageRecord) -> tuple[str, str]:
+        """Why the message may be no context and no target; "" where it may."""
+        key = (message.author_id, message.origin)
+        if key not in self._verdicts:
+            state = state_of(self._members.get(message.author_id))
+            self._verdicts[key] = (
+                self._rules.why_not(Use.CONTEXT, state, message.origin),
+                self._rules.why_not(Use.TARGET, state, message.origin),
+            )
+        return self._verdicts[key]
+
+    def without_names(self, text: str, message: MessageRecord) -> str:
+        """The text with "@someone" for a mention of who may not be named. Names that were written
+        by hand stay."""
+        if "@" not in text:
+            return text
+        for member_id in (*message.mentioned_ids, *_raw_mentions(message.content)):
+            key = (member_id, message.origin)
+            if key not in self._names:
+                self._names[key] = self._mention_of(self._members.get(member_id), message.origin)
+            pattern = self._names[key]
+            text = text if pattern is None else pattern.sub(f"@{NAMELESS}", text)
+        return text
+
+    def _mention_of(self, member: MemberRecord | None, origin: Origin) -> re.Pattern[str] | None:
+        """What a mention of a member who may not be named looks like."""
+        if member is None or member.is_bot or self._rules.may_name(state_of(member), origin):
+            return None
+        given = (member.nickname, member.name)
+        names = {*given, *(clean_content(name, {}) for name in given)} - {""}
+        longest_first = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
+        return re.compile(rf"@(?:{longest_first})(?!\w)", re.IGNORECASE) if names else None
+
+
+def _raw_mentions(content: str) -> list[int]:
+    return [int(found) for found in _RAW_MENTION.findall(content)] if "<@" in content else []

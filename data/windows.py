@@ -1,7 +1,8 @@
 """Chooses what each example shows: the reply, how far its context reaches back, its memory notes.
 
 Nothing is shuffled before a window is cut: a context is what really stood before the reply in its
-channel, entangled talk included, in that order. Two steps, so that a large history needs little
+channel, entangled talk included, in that order; where somebody spoke who may not be learned from,
+a placeholder stands (`NOT_SHARED`). Two steps, so that a large history needs little
 memory: `Planner.plan` decides with indexes and token counts alone, `Planner.build` writes one out.
 """
 
@@ -23,7 +24,7 @@ from data.preprocessor import CleanMessage
 from data.privacy import PLACEHOLDERS
 from data.recollection import Recollection
 from data.split import Region
-from model.chat_format import CHATML, NOTE_PREFIX, Note, Own, Said, Turn, clean_name
+from model.chat_format import CHATML, NOT_SHARED, NOTE_PREFIX, Note, Own, Said, Turn, clean_name
 
 LOST_ANSWER = "answers a line that is not here"
 TORN = "conversation runs over both sides"
@@ -104,7 +105,8 @@ class Planner:
         persona: str,
         options: WindowOptions,
     ) -> None:
-        """`channels` hold their messages in true order (`data.conversations.in_true_order`)."""
+        """`channels` hold their messages in true order (`data.conversations.in_true_order`), and
+        no words that may not be shown (`data.preprocessor.without_words`)."""
         self._channels = channels
         self._links = links
         self._renaming = renaming
@@ -143,7 +145,8 @@ class Planner:
                 if note.place == index:
                     turns.append(Note(self.note_text(plan.channel_id, note.message, author_id)))
             turns.append(self.turn(plan.channel_id, index, author_id))
-        sources = [*(n.message for n in plan.notes), *range(plan.start, plan.target + 1)]
+        shown = (i for i in range(plan.start, plan.target + 1) if not messages[i].not_shown)
+        sources = [*(n.message for n in plan.notes), *shown]
         return Example(
             example_id=str(target.message_id),
             persona=self._persona,
@@ -153,7 +156,6 @@ class Planner:
             source_ids=tuple(messages[index].message_id for index in sources),
             channel_id=plan.channel_id,
             conversation_id=self._links[target.message_id].conversation_id,
-            origins=tuple(sorted({messages[index].origin.value for index in sources})),
             tokens=plan.tokens,
             learned_tokens=plan.learned_tokens,
         )
@@ -161,6 +163,8 @@ class Planner:
     def turn(self, channel_id: int, index: int, author_id: int) -> Turn:
         """One message as the author of the reply sees it."""
         message = self._channels[channel_id][index]
+        if message.not_shown:
+            return NOT_SHARED
         if message.author_id == author_id:
             return Own(self.own_text(message))
         text = self._renaming.to_persona(message.text, author_id)
@@ -189,7 +193,10 @@ class _ChannelWindows:
         self._place = {m.message_id: at for at, m in enumerate(self._messages)}
         self._folded = [m.text.casefold() for m in self._messages]
         count = planner._count
-        self._said = [count.said(m.name, m.text) for m in self._messages]
+        not_shared = count.turn(NOT_SHARED)
+        self._said = [
+            not_shared if m.not_shown else count.said(m.name, m.text) for m in self._messages
+        ]
         self._own = [count.own(planner.own_text(m)) for m in self._messages]
         self._renamed: dict[tuple[int, int], int] = {}
         self._recollection = Recollection(self._messages)
@@ -220,6 +227,8 @@ class _ChannelWindows:
 
     def _why_no_reply(self, message: CleanMessage) -> str:
         """Why the message's own words are no reply to learn, or ""."""
+        if message.not_learned:
+            return message.not_learned
         if _NOTHING_SAID.fullmatch(message.text) and any(p in message.text for p in PLACEHOLDERS):
             return ONLY_PLACEHOLDER
         text = self._planner.own_text(message)
@@ -257,7 +266,7 @@ class _ChannelWindows:
         """The index of the first line of the context, or why there is none.
 
         A third of the contexts is short, a third medium, a third as long as fits; what is answered
-        is always in it.
+        is always in it. Lines that are not shown do not make it longer than too short.
         """
         overheads = self._planner._count.overheads
         room = self._options.max_tokens - overheads.persona - overheads.own_turn - self._own[target]
@@ -285,12 +294,15 @@ class _ChannelWindows:
             next_is_own = is_own
         if at > must_reach:
             return OUT_OF_REACH
-        return at if target - at >= MIN_LINES else SHORT_CONTEXT
+        shown = sum(1 for index in range(at, target) if not self._messages[index].not_shown)
+        return at if shown >= MIN_LINES else SHORT_CONTEXT
 
     def _line(self, index: int, target: int) -> tuple[int, bool]:
         """The tokens of a line as the target's author sees it, and whether it is an own one."""
         author_id = self._messages[target].author_id
         message = self._messages[index]
+        if message.not_shown:
+            return self._said[index], False
         if message.author_id == author_id:
             return self._own[index] + self._planner._count.overheads.own_turn, True
         if not self._planner._renaming.may_name(self._folded[index], author_id):
@@ -311,7 +323,8 @@ class _ChannelWindows:
         taken: set[int] = set()
 
         def fits(at: int) -> bool:
-            other = self._messages[at].author_id != author_id
+            message = self._messages[at]
+            other = message.author_id != author_id and not message.not_shown
             same_side = self._side[at] == region.side
             return other and same_side and at not in taken and self._folded[at] != reply
 

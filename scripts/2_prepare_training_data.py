@@ -5,9 +5,10 @@
     python scripts/2_prepare_training_data.py --limit 2000 --name small
 
 The history is cleaned, who answers whom is found, and examples are made in the layout that the bot
-serves. The same history, options and seed give the same files. Content that came from Discord (its
-API or an exporter's file) needs a declared ground, recorded once with your user name and the time;
-see docs/consent.md. Nothing leaves this machine.
+serves. The same history, options and seed give the same files. Whose words it may learn from is the
+setting consent_mode. Content that came from Discord (its API or an exporter's file) needs a ground
+besides, recorded once with your user name and the time: --declare, which also sets consent_mode to
+declared where nothing else was chosen. See docs/consent.md. Nothing leaves this machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tqdm import tqdm
 
 from data.budget import EstimatedTokenizer
-from data.consent import declare
+from data.consent import check_dataset_may_train, declare
 from data.dataset import (
     DatasetOptions,
     PersonaText,
@@ -36,6 +37,7 @@ from data.windows import WindowOptions
 from model.chat_format import Tokenizer, persona_text
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.erasures import finish_erasing
 from scripts.events import Events, add_events
 from storage.database import Database
 from storage.errors import MynahError
@@ -60,6 +62,7 @@ def main() -> int:
     stop_when_terminated()
     home = find_home(arguments.home).ensure()
     with Database.open(home.database, backups=home.backups) as database:
+        finish_erasing(home, database)
         report = run(home, database, arguments)
     print(in_words(report))
     if arguments.json:
@@ -111,6 +114,7 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
         )
         with progress_bar(events) as progress:
             report = make_dataset(database, folder, tokenizer, persona, options, progress)
+    check_dataset_may_train(folder, database)
     events.end(STAGE, time.monotonic() - began)
     return {"folder": str(folder), "seconds": round(time.monotonic() - began, 2), **report}
 
@@ -192,9 +196,11 @@ def in_words(report: dict[str, Any]) -> str:
             f"({own['learned_tokens']:,} learned), half up to {own['tokens_p50']}, "
             f"nine tenths up to {own['tokens_p90']}; notes in {own['share_with_notes']:.0%}"
         )
-    lines.append(
-        f"replies of {report['members']['count']:,} members; {report['may_train_because']}"
-    )
+    lines.append(f"replies of {report['members']['count']:,} members")
+    consent = report["consent"]
+    declared = f"; {consent['declared']}" if consent["declared"] else ""
+    lines.append(f"consent_mode {consent['mode']}: {consent['coverage']}{declared}")
+    lines += [f"    {n:>9,}  {reason}" for reason, n in consent["left_out"].items()]
     if not report["validation"]["examples"]:
         lines.append("The history is too short to set a tenth aside: there is no validation set.")
     lines.append(f"{report['folder']} ({report['seconds']} s)")

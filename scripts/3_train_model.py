@@ -30,6 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from model import forge, trainer
 from model.profiles import PROFILES, Profile
 from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.erasures import finish_erasing
 from scripts.events import Events, add_events
 from storage import manifest
 from storage.database import Database
@@ -146,19 +147,22 @@ def run(arguments: argparse.Namespace, events: Events) -> dict[str, object]:
 
 
 def may_train(home: Home, dataset_dir: Path) -> None:
-    """Raise the policy's sentence where the dataset holds content that nobody declared a ground
-    for."""
+    """Raise a sentence where the dataset holds words that may not be learned from now."""
     from data.consent import check_dataset_may_train
 
     with Database.open(home.database, backups=home.backups) as database:
-        check_dataset_may_train(dataset_dir, database.declarations())
+        finish_erasing(home, database)
+        check_dataset_may_train(dataset_dir, database)
 
 
 def register(home: Home, stages: forge.Run) -> ModelVersion:
     """The GGUF as a candidate in the registry, or the version that has this very file already.
 
-    Where it came from is read in the manifests, not in this call's flags.
+    Where it came from is read in the manifests, not in this call's flags. What was erased while it
+    was trained taints it.
     """
+    from data.forgetting_models import taint_if_lost
+
     made = manifest.read_manifest(stages.gguf_dir)
     adapter = manifest.read_manifest(stages.adapter_dir)
     assert made is not None
@@ -172,7 +176,7 @@ def register(home: Home, stages: forge.Run) -> ModelVersion:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(made.created_at_ms / 1000))
         base = str(inputs.get("base", ""))
         parents = [v.version_id for v in registry.list() if v.kind == "base" and v.base == base]
-        return registry.register(
+        registered = registry.register(
             ModelVersion(
                 version_id=f"{stages.name}-{stamp}",
                 kind="tuned",
@@ -187,6 +191,7 @@ def register(home: Home, stages: forge.Run) -> ModelVersion:
                 parents=tuple(parents),
             )
         )
+        return taint_if_lost(home, database, registered)
 
 
 def chosen_profile(arguments: argparse.Namespace) -> Profile:

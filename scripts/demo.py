@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import Side, Terminal
-from data.consent import MayNotTrain, declare, may_train
+from data.consent import Rules, coverage, declare, remedy
 from data.dataset import PersonaText, is_current
 from data.importers.import_progress import ProgressLine
 from data.importers.importing import import_paths
@@ -34,6 +34,7 @@ from model.chat_format import persona_text
 from model.forge import Run, is_finished
 from model.profiles import DEMO
 from scripts.edge import add_home, add_json, ending_in_a_sentence
+from scripts.erasures import finish_erasing
 from storage import manifest
 from storage.database import Database
 from storage.errors import MynahError
@@ -77,6 +78,7 @@ def main() -> int:
             FileLock(home.data_storage / "demo.lock", timeout=0),
             Database.open(home.database, backups=home.backups) as database,
         ):
+            finish_erasing(home, database)
             return Demo(home, database, arguments).run()
     except Timeout:
         say("The demo is running in this home already: let it finish, or choose another --home.")
@@ -149,7 +151,7 @@ class Demo:
             if not summary.messages:
                 raise DemoError(
                     f"No message was found there ({len(summary.skipped)} files were no export). "
-                    "--import takes DiscordChatExporter's JSON files (.json, .json.gz) and folders."
+                    "--import takes DiscordChatExporter's JSON (.json, .json.gz, .zip) and folders."
                 )
             if origin is Origin.SAMPLE:
                 exclude_sample_members(self._database)
@@ -229,21 +231,29 @@ class Demo:
         return next((v for v in self._registry.list() if v.sha256 == sha256), None)
 
     def _may_train(self) -> bool:
-        """Whether this history may be learned from; asks for a ground once where it needs one."""
+        """Whether some of this history may be learned from; asks once for a ground where it needs
+        one."""
         if self._ground is not None:
             declare(self._database, self._ground)
-        verdict = may_train(self._database.origins(), self._database.declarations())
-        if not isinstance(verdict, MayNotTrain):
+        if self._some_may_be_learned_from():
             return True
-        say(verdict.reason)
-        if self._say is not None or not sys.stdin.isatty():
+        if self._say is not None or Rules.of(self._database).is_declared or not sys.stdin.isatty():
             return False
         say("Your ground (Enter for none: then Mynah only remembers):")
         ground = sys.stdin.readline().strip()
         if not ground:
             return False
         declare(self._database, ground)
-        return True
+        return self._some_may_be_learned_from()
+
+    def _some_may_be_learned_from(self) -> bool:
+        """Whether something may be learned from; where not, it is said why."""
+        rules = Rules.of(self._database)
+        covered = coverage(self._database, rules.mode, rules.is_declared)
+        if not covered.left_out or covered.messages_learned_from:
+            return True
+        say(remedy(covered.left_out))
+        return False
 
     def _train(self) -> ModelVersion:
         """Examples, adapter, merged model, GGUF, checks, registry."""

@@ -9,15 +9,22 @@ from typing import Any
 
 import pytest
 
-from data.consent import ConsentError, check_dataset_may_train
+from data.consent import (
+    EXCLUDED_MEMBER,
+    NOT_OPTED_IN,
+    OPTED_OUT,
+    ConsentError,
+    check_dataset_may_train,
+    declare,
+)
 from data.dataset import DatasetOptions, NoExamplesError, PersonaText, make_dataset
 from data.examples import read_examples
 from data.windows import WindowOptions
-from model.chat_format import persona_text
+from model.chat_format import NOT_SHARED, Said, persona_text
 from storage.database import Database
 from storage.manifest import verify_manifest
 from storage.records import Origin
-from tests.data.talk import MEMBERS, LetterTokenizer, history
+from tests.data.talk import ID_OF, MEMBERS, LetterTokenizer, history
 
 PERSONA = PersonaText("Mynah", "You are Mynah.")
 
@@ -32,8 +39,8 @@ def fill(path: Path, origin: Origin, count: int = 2500) -> Database:
     records, channels = history(count)
     opened = Database.open(path)
     opened.upsert_channels(channels)
-    opened.upsert_members(MEMBERS)
     opened.upsert_messages(replace(record, origin=origin) for record in records)
+    opened.upsert_members(MEMBERS)  # afterwards: some of them said things before their exclusion
     return opened
 
 
@@ -64,7 +71,7 @@ def test_everything_is_counted(database: Database, tmp_path: Path) -> None:
     assert report["training"]["tokens"] == sum(example.tokens for example in training)
     assert 0.03 < len(validation) / len(training) < 0.25
     manifest = verify_manifest(tmp_path / "set")
-    assert manifest.config["origins"] == ["sample"]
+    assert report["origins"] == {"sample": report["messages"]["kept"]}
     assert set(manifest.files) == {
         "training_data.jsonl",
         "validation_data.jsonl",
@@ -116,10 +123,38 @@ def test_an_export_is_refused_until_a_ground_is_declared(tmp_path: Path) -> None
             make(database, tmp_path / "set")
         assert not (tmp_path / "set").exists()
         database.record_declaration("ann", "open data", 1)
-        make(database, tmp_path / "set")
-        assert check_dataset_may_train(tmp_path / "set", database.declarations())
-        with pytest.raises(ConsentError):
-            check_dataset_may_train(tmp_path / "set", [])
+        with pytest.raises(ConsentError, match="retrieval_only"):
+            make(database, tmp_path / "set")
+        database.set_config("consent_mode", "opt_in")
+        with pytest.raises(ConsentError, match="nobody has opted in"):
+            make(database, tmp_path / "set")
+        database.set_config("consent_mode", "declared")
+        report = make(database, tmp_path / "set")
+        assert report["consent"]["declared"] == 'ann declared: "open data"'
+        assert report["consent"]["coverage"].startswith("4 of 5 members, 9")
+        assert list(report["consent"]["left_out"]) == [EXCLUDED_MEMBER]
+        check_dataset_may_train(tmp_path / "set", database)
+
+
+def test_who_has_not_opted_in_is_a_placeholder_and_no_target(tmp_path: Path) -> None:
+    with fill(tmp_path / "e.db", Origin.EXPORT) as database:
+        declare(database, "open data")
+        database.set_config("consent_mode", "opt_in")
+        for name in ("mira", "bob"):
+            database.set_consent(ID_OF[name], "opted_in")
+        database.set_consent(ID_OF["kai"], "opted_out")
+        report = make(database, tmp_path / "set", note_share=1.0)
+        said_by = {m.message_id: m.author_id for m in database.messages()}
+        examples = [one for side in sides(tmp_path / "set") for one in side]
+        assert {said_by[i] for e in examples for i in e.source_ids} == {ID_OF["mira"], ID_OF["bob"]}
+        turns = [turn for example in examples for turn in example.turns]
+        assert {turn.name for turn in turns if isinstance(turn, Said)} == {"mira", "bob", "someone"}
+        assert {t.text for t in turns if t == NOT_SHARED} == {"[not shared]"}
+        left_out = report["consent"]["left_out"]
+        assert set(left_out) == {NOT_OPTED_IN, OPTED_OUT, EXCLUDED_MEMBER}
+        for reason in (NOT_OPTED_IN, OPTED_OUT):
+            assert report["examples"]["dropped"][reason] == left_out[reason] > 100
+        assert report["consent"]["members_learned_from"] == 2
 
 
 def test_an_empty_history_is_said(tmp_path: Path) -> None:
