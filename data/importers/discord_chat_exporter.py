@@ -1,10 +1,15 @@
 """Turns DiscordChatExporter's raw messages into our own records, or says why one cannot be used.
 
 What is broken is never guessed at; what becomes of it is `file_import.py`'s business.
+
+Mynah's own exports (data/exporting.py) say more under a key "mynah". Anybody can write that key, so
+it is believed only where it asks for more care: an origin at least as strict as the import's own,
+an exclusion, a "no" to learning, a channel off the allow-list.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from data.importers.fields import (
@@ -25,6 +30,17 @@ _KINDS = {
     "Reply": MessageKind.REPLY,
     "19": MessageKind.REPLY,
 }
+
+
+_STRICTNESS = {
+    Origin.SAMPLE: 0,
+    Origin.DATA_PACKAGE: 1,
+    Origin.EXPORT: 2,
+    Origin.DISCORD_API: 2,
+    Origin.PLAYGROUND: 3,
+}
+"""How much is asked before it may be learned from (data/consent.py): nothing, the member's own
+hand, a declaration, never."""
 
 
 class MessageReader:
@@ -60,15 +76,20 @@ class MessageReader:
         ]
         kind = _KINDS.get(str(raw.get("type", "Default")), MessageKind.SYSTEM)
         content = text_in(raw.get("content"), "content")
-        if not content or content.isspace():
-            content = _stand_in(raw)
+        own = raw.get("mynah")
+        if type(own) is dict:  # as it was stored
+            content = storable(content)
+        elif not content or content.isspace():
+            content = readable(_stand_in(raw), self._names)
+        else:
+            content = readable(content, self._names)
         return MessageRecord(
             message_id=message_id,
             channel_id=self._channel_id,
             author_id=author.member_id,
-            content=readable(content, self._names),
+            content=content,
             created_at_ms=created_at_ms,
-            origin=self._origin,
+            origin=_stricter(self._origin, own),
             kind=kind,
             edited_at_ms=None if edited is None else time_ms_in(edited, "timestampEdited"),
             reply_to_id=_reply_to(raw) if kind is MessageKind.REPLY else None,
@@ -107,7 +128,25 @@ def _member(raw: dict[str, Any], what: str) -> MemberRecord:
     is_bot = raw.get("isBot", False)
     if type(is_bot) is not bool:
         raise BadRecord(f"{what}'s isBot is {called(is_bot)}, not true or false")
-    return MemberRecord(member_id, name, nickname or name, is_bot)
+    member = MemberRecord(member_id, name, nickname or name, is_bot)
+    own = raw.get("mynah")
+    if type(own) is dict:
+        if own.get("isExcluded") is True:
+            member = replace(member, is_excluded=True)
+        if own.get("consent") == "opted_out":
+            member = replace(member, consent="opted_out")
+    return member
+
+
+def _stricter(given: Origin, own: Any) -> Origin:
+    """The import's origin, or the one that Mynah's own export names where that allows no more."""
+    if type(own) is not dict:
+        return given
+    try:
+        claimed = Origin(own.get("origin"))
+    except ValueError:
+        return given
+    return claimed if _STRICTNESS[claimed] >= _STRICTNESS[given] else given
 
 
 def _stand_in(raw: dict[str, Any]) -> str:

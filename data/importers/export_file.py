@@ -1,7 +1,8 @@
 """Streams a DiscordChatExporter file: its header first, then its raw messages, with ijson.
 
 The schema since 2018: {"guild", "channel", "dateRange", "exportedAt" (newer ones), "messages": [],
-"messageCount"}. A channel a file, as large as it likes: memory stays bounded.
+"messageCount"}. A channel a file, as large as it likes: memory stays bounded. A partitioned export
+is several such files. Mynah's own exports have a key "mynah" more (see data/exporting.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import ijson
 
 from data.importers.fields import BadRecord, id_in, text_in, time_ms_in
-from data.importers.json_bytes import BrokenBytes, JsonBytes
+from data.importers.json_bytes import LONGEST_OBJECT_BYTES, NO_END, BrokenBytes, JsonBytes
 from data.importers.readable import storable
 from storage.records import ChannelRecord
 
@@ -51,11 +52,11 @@ def read_header(source: JsonBytes) -> ExportHeader:
 
     Raises NotAnExport, and BrokenExport where an export is damaged before its header is complete.
     """
-    found: dict[str, list[Any]] = {"guild": [], "channel": [], "exportedAt": []}
+    found: dict[str, list[Any]] = {"guild": [], "channel": [], "exportedAt": [], "mynah": []}
     outline = _Outline()
     error = _read_until_named(source, outline, found)
     if outline.has_messages and found["channel"]:
-        return _header(found["guild"], found["channel"][0], found["exportedAt"])
+        return _header(found["guild"], found["channel"][0], found["exportedAt"], found["mynah"])
     if error is None:
         raise NotAnExport("no DiscordChatExporter file: channel or messages missing")
     if outline.has_messages or found["channel"]:
@@ -64,19 +65,26 @@ def read_header(source: JsonBytes) -> ExportHeader:
     raise NotAnExport("not readable as JSON") from error
 
 
-def read_messages(source: JsonBytes) -> Iterator[tuple[int, list[Any]]]:
+def read_messages(
+    source: JsonBytes, prefix: str = "messages.item"
+) -> Iterator[tuple[int, list[Any]]]:
     """The raw messages in order, in small lists, each with the byte near which the list ends.
 
-    Raises BrokenExport after the last readable one of a damaged file.
+    `prefix` is where they stand, in ijson's words. Raises BrokenExport after the last readable one
+    of a damaged file.
     """
     ready: list[Any] = []
-    items = _Items("messages.item", ready)
+    items = _Items(prefix, ready)
+    begun_bytes = 0
     try:
         for piece in source.pieces():
             items.feed(piece)
             if ready:
                 yield source.offset_bytes, ready.copy()
                 ready.clear()
+                begun_bytes = source.offset_bytes
+            elif source.offset_bytes - begun_bytes > LONGEST_OBJECT_BYTES:
+                raise BrokenBytes(NO_END)
         items.close()
     except (*_UNREADABLE, BrokenBytes) as error:
         if ready:
@@ -156,7 +164,7 @@ class _Outline:
             self._ready.clear()
 
 
-def _header(guilds: list[Any], raw: Any, exported: list[Any]) -> ExportHeader:
+def _header(guilds: list[Any], raw: Any, exported: list[Any], own: list[Any]) -> ExportHeader:
     guild = guilds[0] if guilds else {}
     try:
         if type(raw) is not dict or type(guild) is not dict:
@@ -169,6 +177,7 @@ def _header(guilds: list[Any], raw: Any, exported: list[Any]) -> ExportHeader:
             guild_name=storable(text_in(guild.get("name"), "guild's name")),
             name=storable(text_in(raw.get("name"), "channel's name")),
             parent_id=None if parent is None else id_in(parent, "channel's categoryId"),
+            is_allowed=not (own and type(own[0]) is dict and own[0].get("isAllowed") is False),
         )
     except BadRecord as error:
         raise BrokenExport(f"the header is of no use: {error}", 0) from error

@@ -5,6 +5,8 @@
 - At the same edit the stored text stays (the same words with other people's newer nicknames are no
   edit), unless it is empty or a placeholder and the new one is not: exports by a bot without the
   message content intent hold no text. Of each reaction the higher count stays.
+- A data package knows no replies, reactions and mentions: an export adds them to a message that
+  came from one. The words stay those that their author handed over.
 
 So files may come in any order and twice: the outcome is the same. The price: a reaction that
 somebody took away again stays until the message is edited.
@@ -15,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from data.importers.readable import is_placeholder
-from storage.records import MessageRecord, Reaction
+from storage.records import MessageRecord, Origin, Reaction
 
 
 def merged(stored: MessageRecord, told: MessageRecord) -> MessageRecord:
@@ -28,6 +30,9 @@ def merged(stored: MessageRecord, told: MessageRecord) -> MessageRecord:
     reactions = _higher(stored.reactions, told.reactions)
     if _is_wordless(stored.content) and not _is_wordless(told.content):
         return replace(told, origin=stored.origin, reactions=reactions)
+    if stored.origin is Origin.DATA_PACKAGE and told.origin is not Origin.DATA_PACKAGE:
+        whole = replace(told, content=stored.content, origin=stored.origin, reactions=reactions)
+        return stored if whole == stored else whole
     return stored if reactions == stored.reactions else replace(stored, reactions=reactions)
 
 

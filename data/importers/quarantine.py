@@ -3,6 +3,7 @@
 A line: {"file", "index", "near_byte", "reason", "record"}. `index` counts messages from 0;
 `near_byte` is where in the unpacked file the piece ends (64 KiB, seldom more) that held the record.
 Importing the same file again replaces its quarantine file, or removes it once nothing is wrong.
+Words of members who are excluded or were forgotten are not kept here either: then "record" says so.
 """
 
 from __future__ import annotations

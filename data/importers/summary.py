@@ -13,7 +13,8 @@ SHOWN_CHANNELS = 20
 
 @dataclass(frozen=True)
 class ImportProgress:
-    """How far an import is. Bytes are those of the files on disk, packed or not."""
+    """How far an import is. Bytes are those of the files on disk, packed or not; of entries of zip
+    archives, unpacked."""
 
     file_name: str
     files_done: int
@@ -35,6 +36,10 @@ class ChannelCount:
     changed: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    excluded: int = 0
+    """Left out: their authors are excluded."""
+    forgotten: int = 0
+    """Left out: their authors asked to be forgotten."""
     first_ms: int | None = None
     last_ms: int | None = None
 
@@ -51,6 +56,41 @@ class ChannelCount:
 
 
 @dataclass
+class PackageCount:
+    """What a member's data package held."""
+
+    file: str
+    member: str
+    messages: int = 0
+    """Read; known ones too."""
+    private_channels: int = 0
+    private_messages: int = 0
+    """In direct messages, group messages and private threads: counted, not read."""
+    elsewhere_channels: int = 0
+    elsewhere_messages: int = 0
+    """On servers that this home does not know."""
+    servers: list[str] = field(default_factory=list)
+    """The servers whose messages were read."""
+
+    def __str__(self) -> str:
+        where = f" on {_listed(self.servers)}" if self.servers else ""
+        told = f"data package of {self.member}: {_many(self.messages, 'message')}{where}"
+        left = []
+        if self.private_channels:
+            left.append(
+                f"{_many(self.private_messages, 'private message')} in "
+                f"{_many(self.private_channels, 'conversation')} (said to others in confidence)"
+            )
+        if self.elsewhere_channels:
+            left.append(
+                f"{_many(self.elsewhere_messages, 'message')} in "
+                f"{_many(self.elsewhere_channels, 'channel')} of servers that this home does not "
+                "know (import or fetch a server's own history first)"
+            )
+        return told + (f"; left out: {' and '.join(left)}" if left else "")
+
+
+@dataclass
 class ImportSummary:
     """The whole import; complete once `import_paths` returns it."""
 
@@ -60,6 +100,9 @@ class ImportSummary:
     """Files that are no export: path and what was missed."""
     broken: list[tuple[str, str]] = field(default_factory=list)
     """Exports that break off or have a useless header: path and reason; quarantined too."""
+    missing: list[str] = field(default_factory=list)
+    """Parts of partitioned exports that are not there, while later ones are."""
+    packages: list[PackageCount] = field(default_factory=list)
     quarantine_files: list[str] = field(default_factory=list)
     members: int = 0
     """Accounts met as authors or in mentions, bots included."""
@@ -83,6 +126,14 @@ class ImportSummary:
         return sum(channel.unchanged for channel in self.channels.values())
 
     @property
+    def excluded(self) -> int:
+        return sum(channel.excluded for channel in self.channels.values())
+
+    @property
+    def forgotten(self) -> int:
+        return sum(channel.forgotten for channel in self.channels.values())
+
+    @property
     def messages(self) -> int:
         return self.new + self.changed + self.unchanged
 
@@ -102,6 +153,8 @@ class ImportSummary:
             "changed": self.changed,
             "unchanged": self.unchanged,
             "quarantined": self.quarantined,
+            "excluded": self.excluded,
+            "forgotten": self.forgotten,
             "members": self.members,
             "bots": self.bots,
             "first": _iso(span[0]) if span else None,
@@ -109,6 +162,8 @@ class ImportSummary:
             "files_imported": self.files_imported,
             "files_skipped": [{"file": file, "reason": why} for file, why in self.skipped],
             "files_broken": [{"file": file, "reason": why} for file, why in self.broken],
+            "files_missing": self.missing,
+            "packages": [asdict(package) for package in self.packages],
             "quarantine_files": self.quarantine_files,
             "repairs": dict(self.repairs),
             "seconds": round(self.seconds, 3),
@@ -134,7 +189,13 @@ class ImportSummary:
         if span := self.span_ms:
             lines.append(f"from {_day(span[0])} to {_day(span[1])}")
         lines += self._table()
+        lines += [str(package) for package in self.packages]
+        if self.excluded:
+            lines.append(f"{_many(self.excluded, 'message')} of excluded members left out")
+        if self.forgotten:
+            lines.append(f"{_many(self.forgotten, 'message')} of forgotten members left out")
         lines += [f"broken: {file}: {why}" for file, why in self.broken]
+        lines += [f"missing: {file}: later parts of it are there" for file in self.missing]
         if self.repairs:
             found = ", ".join(f"{count:,} x {kind}" for kind, count in self.repairs.items())
             lines.append(f"replaced in the text: {found}")
@@ -176,6 +237,11 @@ class ImportSummary:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _iso(at_ms: int) -> str:

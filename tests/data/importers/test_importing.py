@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from data.importers.file_import import LEFT_OUT
 from data.importers.importing import (
     ImportProgress,
     ImportSummary,
@@ -20,6 +21,7 @@ from data.importers.importing import (
 )
 from storage.database import Database
 from storage.records import MessageRecord, Origin, Reaction
+from storage.tombstones import bury
 from tests.data.importers.exports import (
     CHANNEL_ID,
     author,
@@ -165,6 +167,27 @@ def test_broken_records_go_aside_and_the_rest_goes_on(db: Database, tmp_path: Pa
     write(path, export([message(1), message(2), message(7)]))
     assert run(db, path).quarantined == 0
     assert not Path(summary.quarantine_files[0]).exists()
+
+
+def test_nothing_of_a_forgotten_member_comes_back(db: Database, tmp_path: Path) -> None:
+    broken = [
+        message(3, author=author(1), content="mark 1", timestamp="x"),
+        message(4, author=author(2), content="mark 2", timestamp="x"),
+        {"content": "mark 3"},
+    ]
+    path = write(
+        tmp_path / "a.json",
+        export([message(1, author=author(1)), message(2, author=author(2)), *broken]),
+    )
+    with db.writing() as connection:
+        bury(connection, 101, 5)
+    summary = run(db, path)
+    assert (summary.new, summary.forgotten, summary.quarantined) == (1, 1, 3)
+    assert "1 message of forgotten members left out" in str(summary)
+    assert [member.member_id for member in db.members()] == [102]
+    kept = [entry["record"] for entry in aside(summary)]
+    assert kept[0] == kept[2] == LEFT_OUT
+    assert kept[1]["content"] == "mark 2"
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
