@@ -1,4 +1,5 @@
-"""The long errands that an order starts: fetching the history, training. One of each at a time.
+"""The long errands: fetching the history, by order and by schedule, and training. One of each at a
+time.
 
 Event loop's thread.
 """
@@ -7,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING
 
-from bot.jobs import JobReport, Jobs, training
+from bot.jobs import JobReport, JobRunningError, Jobs, Script, building_memory, training
+from data.fetch_home import fetch_home
 from data.fetch_report import FetchProgress
-from data.fetcher import Source, fetch_history
+from data.fetch_rounds import DAY_MS, last_complete_ms
+from data.fetcher import Source
+from model.embedder import find_embedder
 from storage.errors import MynahError
 from storage.paths import Home
 from storage.settings import Settings
@@ -21,6 +26,10 @@ if TYPE_CHECKING:
     from storage.database import Database
 
 log = logging.getLogger(__name__)
+
+SETTLE_S = 600.0
+"""How long after the bot's start the schedule is looked at first: what was missed comes first."""
+LOOK_EVERY_S = 3600.0
 
 Told = Callable[[str], Awaitable[None]]
 """Says how it ended to whoever asked."""
@@ -33,14 +42,27 @@ class EndingError(MynahError):
 class Errands:
     """What runs beside the conversation for minutes or hours."""
 
-    def __init__(self, home: Home, database: Database, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        database: Database,
+        settings: Callable[[], Settings],
+        forget: Callable[[Collection[int]], None] = lambda _: None,
+    ) -> None:
+        """`forget` is told of the messages that a fetch found to be deleted on Discord."""
+        self._forget = forget
         self._database = database
         self._settings = settings
         self._home = home
         self._jobs = Jobs(home)
         self._fetching: asyncio.Task[None] | None = None
+        self._remembering: asyncio.Task[bool | None] | None = None
         self._progress: FetchProgress | None = None
         self._is_closing = False
+
+    @property
+    def is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
     def fetch(self, source: Source, told: Told) -> str:
         """Start fetching the listed channels' history; what to answer now.
@@ -48,27 +70,62 @@ class Errands:
         Raises EndingError once `close` was called.
         """
         self._refuse_at_the_end()
-        if self._fetching is not None and not self._fetching.done():
-            so_far = self._progress.messages if self._progress else 0
-            return f"Fetching already: {so_far:,} messages so far."
+        if self.is_fetching:
+            return f"Fetching already: {self._progress or 'it has just begun'}."
         channels = self._settings().ids("discord_channel_ids")
         if not channels:
             return "There is no channel to fetch: none is listed in discord_channel_ids."
         self._progress = None
-        self._fetching = asyncio.create_task(self._fetch(source, channels, told))
+        self._fetching = asyncio.create_task(self._fetch(source, told))
         many = "s" if len(channels) > 1 else ""
         return f"Fetching the history of {len(channels)} channel{many}; I will say when it is done."
 
-    async def _fetch(self, source: Source, channels: tuple[int, ...], told: Told) -> None:
+    async def fetch_by_schedule(
+        self,
+        source: Callable[[], Source],
+        *,
+        settle_s: float = SETTLE_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        """Fetch whenever the last complete fetch is older than the setting fetch_every_days; for as
+        long as the bot lives. How it went stands in the log."""
+
+        async def told(text: str) -> None:
+            log.info("The scheduled fetch: %s", text.partition("\n")[0])  # no channel's name
+
+        await asyncio.sleep(settle_s)
+        while True:
+            try:
+                if not self.is_fetching and await asyncio.to_thread(self._is_due):
+                    log.info("The history is fetched, as fetch_every_days wants it.")
+                    self.fetch(source(), told)
+            except MynahError as error:
+                log.warning("The history is not fetched. %s", error)
+            await asyncio.sleep(look_every_s)
+
+    def _is_due(self) -> bool:
+        """In a worker thread."""
+        settings = self._settings()
+        days = settings.whole("fetch_every_days")
+        if not days or not settings.ids("discord_channel_ids") or self._is_closing:
+            return False
+        last_ms = last_complete_ms(self._database)
+        return last_ms is None or time.time_ns() // 1_000_000 - last_ms >= days * DAY_MS
+
+    async def _fetch(self, source: Source, told: Told) -> None:
+        has_news = False
         try:
-            report = await fetch_history(
-                source,
+            report = await fetch_home(
+                self._home,
                 self._database,
-                channels=channels,
+                source,
+                self._settings(),
                 progress=self._note_progress,
                 stop=lambda: self._is_closing,
+                erased=self._forget,
             )
             text = "\n".join(report.lines())
+            has_news = bool(report.touched)
         except MynahError as error:
             log.warning("Fetching ended early. %s", error)
             text = f"Fetching ended early; what was fetched stays. {error}"
@@ -79,6 +136,9 @@ class Errands:
             await told(text)
         except MynahError as error:
             log.warning("How fetching ended was not delivered. %s", error)
+        if has_news and await asyncio.to_thread(find_embedder, self._home) is not None:
+            job = self.run_job("memory", building_memory(self._home))  # what is new gets vectors
+            self._remembering = asyncio.create_task(job)
 
     def _note_progress(self, progress: FetchProgress) -> None:
         self._progress = progress
@@ -97,12 +157,31 @@ class Errands:
         self._jobs.start("train", scripts, ended)
         return "Training has begun, and takes minutes to hours; I will say how it ended."
 
+    async def run_job(self, name: str, script: Script) -> bool | None:
+        """Run a script as a job and wait for its end: whether it was done; None where another job
+        runs, or the bot ends."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def ended(report: JobReport) -> None:
+            if not report.is_done and not report.is_cancelled:
+                log.warning("The job %s did not finish. %s", name, report.last_line)
+            done.set_result(report.is_done)
+
+        try:
+            self._refuse_at_the_end()
+            self._jobs.start(name, [script], ended)
+        except (JobRunningError, EndingError):
+            return None
+        return await done
+
     async def close(self) -> None:
         """End what runs, and tell nobody; a fetch goes on where it was at the next order."""
         self._is_closing = True
         if self._fetching is not None:
             self._fetching.cancel()
         await self._jobs.close()
+        if self._remembering is not None:
+            self._remembering.cancel()
         if self._fetching is not None:
             await asyncio.gather(self._fetching, return_exceptions=True)
 

@@ -1,8 +1,9 @@
 """Brings a community's history into the home: from Discord, or from DiscordChatExporter's files.
 
 Do it again whenever there is more: what is known is not stored twice, nothing goes back to an older
-state. From Discord, only what is newer than the last time is asked for; of a newer export, edits
-and reactions are brought up to date too.
+state. From Discord, what is newer than the last time is asked for, and the days before that once
+more (the setting fetch_reconcile_days): edits, reactions and deletions are brought up to date. Of a
+newer export edits and reactions are, too.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from data.fetch_home import fetch_home
 from data.fetch_report import FetchProgress, FetchReport
-from data.fetcher import fetch_history
 from data.importers.import_progress import ProgressLine
 from data.importers.importing import ImportProgress, ImportSummary, import_paths
 from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.erasures import finish_erasing
 from scripts.events import Events, add_events
 from storage.database import Database
 from storage.errors import MynahError
@@ -39,14 +41,19 @@ EXAMPLES = """\
 examples:
   python scripts/1_fetch_all_history.py
   python scripts/1_fetch_all_history.py --channels 812345678901234567
+  python scripts/1_fetch_all_history.py --whole
   python scripts/1_fetch_all_history.py --import exports/
   python scripts/1_fetch_all_history.py --import general.json memes.json.gz --home ~/mynah
 
-From Discord: the channels of the setting discord_channel_ids and their threads, with the bot's
-token (scripts/manage_token.py). The bot may run meanwhile. A channel that it may not read is named.
+From Discord: the channels of the setting discord_channel_ids and their threads and posts, with the
+bot's token (scripts/manage_token.py). The bot may run meanwhile. A channel that it may not read is
+named. While Discord cannot be reached it waits. Ctrl-C stops it; the same command again goes on.
+What was fetched lies in data_storage/messages too, a file a channel.
 
-From files: DiscordChatExporter, format JSON. What is no export is skipped and listed; broken
-records are kept aside with their reasons in the home's data_storage/quarantine.
+From files: DiscordChatExporter, format JSON, whole or in parts; Discord's own data packages (the
+zip that a member requests, or its folder), of which only that member's words on this home's servers
+are taken; Mynah's own files. Zips are read as they are. What is none of these is skipped and
+listed; broken records are kept aside with their reasons in the home's data_storage/quarantine.
 Exit status: 0 done, 2 it could not be done, 130 interrupted (what was stored stays).
 """
 
@@ -77,7 +84,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="extend",
         type=Path,
         metavar="PATH",
-        help="files (.json, .json.gz) or folders, which are searched all the way down",
+        help="files (.json, .json.gz, .zip) or folders, which are searched all the way down",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="ask again for everything that is known, however old it is; needs no --import",
     )
     add_home(parser)
     add_json(parser, "print the summary as one JSON object on the last line")
@@ -87,7 +99,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Import what the command line names, or fetch from Discord. Raises MynahError."""
-    arguments = build_parser().parse_args()
+    parser = build_parser()
+    arguments = parser.parse_args()
+    if arguments.whole and arguments.paths:
+        parser.error("--whole is for fetching from Discord, not for --import")
     stop_when_terminated()
     line = ProgressLine(sys.stderr)
     events = Events(arguments.events)
@@ -95,10 +110,11 @@ def main() -> int:
     try:
         home = find_home(arguments.home).ensure()
         with Database.open(home.database, backups=home.backups) as db:
+            finish_erasing(home, db)
             if arguments.paths:
                 done = import_files(home, db, arguments.paths, line, events)
             else:
-                done = fetch(home, db, arguments.channels or [], line, events)
+                done = fetch(home, db, arguments, line, events)
     finally:
         line.end()
     for text in done.lines():
@@ -109,7 +125,11 @@ def main() -> int:
     if isinstance(done, FetchReport) and not done.channels:
         raise NothingToImport("Nothing was fetched: none of the channels could be read.")
     if isinstance(done, ImportSummary) and not done.files_imported:
-        raise NothingToImport("Nothing was imported: there is no usable DiscordChatExporter file.")
+        why = [f"{Path(file).name}: {reason}." for file, reason in (*done.skipped, *done.broken)]
+        raise NothingToImport(
+            f"Nothing was imported. {' '.join(why[:1])} Mynah reads exports of DiscordChatExporter "
+            "(format JSON) and Discord's own data packages."
+        )
     return 0
 
 
@@ -142,9 +162,13 @@ def import_files(
 
 
 def fetch(
-    home: Home, database: Database, channels: list[str], line: ProgressLine, events: Events
+    home: Home,
+    database: Database,
+    arguments: argparse.Namespace,
+    line: ProgressLine,
+    events: Events,
 ) -> FetchReport:
-    """Fetch the channels with these ids, else those of the settings. Raises MynahError."""
+    """Fetch the channels of the command line, else those of the settings. Raises MynahError."""
     from bot.config import read_config  # late, as below: an import wants nothing of the bot
     from bot.secret import find_token
 
@@ -152,6 +176,7 @@ def fetch(
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     setting = find("discord_channel_ids")
+    channels = arguments.channels
     named = parse(setting, " ".join(channels)) if channels else config.settings[setting.name]
     settings = Settings({**config.settings, setting.name: named})
     if not settings.ids(setting.name):
@@ -161,19 +186,38 @@ def fetch(
             "DiscordChatExporter files are read with --import."
         )
     return asyncio.run(
-        fetched(database, replace(config, settings=settings), find_token(home), line, events)
+        fetched(
+            home,
+            database,
+            replace(config, settings=settings),
+            find_token(home),
+            only=settings.ids(setting.name) if channels else (),
+            whole=arguments.whole,
+            line=line,
+            events=events,
+        )
     )
 
 
 async def fetched(
-    database: Database, config: Config, token: Token, line: ProgressLine, events: Events
+    home: Home,
+    database: Database,
+    config: Config,
+    token: Token,
+    *,
+    only: tuple[int, ...],
+    whole: bool,
+    line: ProgressLine,
+    events: Events,
 ) -> FetchReport:
-    """Log in to Discord's REST API, without its gateway, and fetch. Raises MynahError."""
+    """Log in to Discord's REST API, without its gateway, and fetch: these channels `only`, or those
+    of the settings. Raises MynahError."""
     from bot.platforms.discord_addresses import use_addresses
     from bot.platforms.discord_history import DiscordHistory
 
     def show(progress: FetchProgress) -> None:
         line.write(str(progress))
+        left_s = progress.left_s
         events.progress(
             "fetch",
             channel=progress.channel,
@@ -182,14 +226,23 @@ async def fetched(
             messages=progress.messages,
             per_s=round(progress.per_second, 1),
             reached_ms=progress.reached_ms,
+            left_s=None if left_s is None else round(left_s, 1),
+            again=progress.is_again,
+            waiting=progress.waiting,
         )
+
+    def wait(what: str) -> None:
+        if what:
+            line.write(f"waiting: {what}")
 
     # What discord.py warns of is waited out (rate limits), or of no use here (no voice).
     logging.getLogger("discord").setLevel(logging.ERROR)
     use_addresses(config.discord_api, config.discord_gateway)
-    channels = config.settings.ids("discord_channel_ids")
-    async with DiscordHistory.login(token.secret, config.settings) as source:
-        return await fetch_history(source, database, channels=channels, progress=show)
+    settings = config.settings
+    async with DiscordHistory.login(token.secret, settings, on_wait=wait) as source:
+        return await fetch_home(
+            home, database, source, settings, channels=only, whole=whole, progress=show
+        )
 
 
 if __name__ == "__main__":

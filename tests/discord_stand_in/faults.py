@@ -108,6 +108,8 @@ class Faults:
         default_factory=lambda: dict(REAL_LIMITS)
     )
     """What `World.real_limits` puts in force."""
+    global_limit: tuple[int, float] = REAL_GLOBAL
+    """Requests and seconds, over all routes."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def rate_limit(

@@ -89,16 +89,21 @@ class Founding(Setting):
         *,
         owner_id: int | None = None,
         thread_id: int | None = None,
+        private: bool = False,
+        members: Sequence[int] = (),
     ) -> Channel:
-        """A public thread. `thread_id`: of a thread that hangs on a message, the message's id."""
+        """A thread, or a forum's post. `thread_id`: of a thread that hangs on a message, the
+        message's id. `private`: the bot sees it where it is one of the `members`, or manages
+        threads."""
         guild = self.guilds[self.channel(parent_id).guild_id or 0]
         thread = Channel(
             thread_id or self.new_id(),
             name,
-            ChannelKind.PUBLIC_THREAD,
+            ChannelKind.PRIVATE_THREAD if private else ChannelKind.PUBLIC_THREAD,
             guild.id,
             parent_id=parent_id,
             owner_id=owner_id or guild.owner_id,
+            thread_members=list(members),
         )
         return self._open(guild, thread, "THREAD_CREATE")
 
@@ -117,6 +122,8 @@ class Founding(Setting):
     def archive_thread(self, thread_id: int, archived: bool = True) -> None:
         thread = self.channel(thread_id)
         thread.archived = archived
+        last_ms = max((c.archived_ms for c in self._channels.values()), default=0)
+        thread.archived_ms = max(self.clock_ms(), last_ms + 1)
         self._tell_channel("THREAD_UPDATE", thread)
 
     def rename_channel(self, channel_id: int, name: str) -> None:

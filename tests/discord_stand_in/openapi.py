@@ -117,6 +117,8 @@ class OpenApi:
                     shape["type"] = ["string", "integer"]
                 if name.endswith("/MessageReferenceType"):
                     shape["enum"] = [0, 1]  # The description forgets forwards.
+                if name.endswith(("/ChannelTypes", "/GuildChannelResponse")):
+                    _add_media_channels(shape)
             return self._shapes[name, asking]
         return self._plain(schema, asking)
 
@@ -130,6 +132,12 @@ class OpenApi:
             elif rule not in _NO_RULE:
                 made[rule] = self._shape(value, asking=asking)
         return made
+
+
+def _add_media_channels(shape: Json) -> None:
+    """The description forgets them: type 16, in all else as a forum."""
+    kinds = shape.get("enum") or shape["properties"]["type"]["enum"]
+    kinds.append(16)
 
 
 def _without_details(body: Any) -> Any:

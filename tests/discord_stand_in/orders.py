@@ -12,28 +12,40 @@ from tests.discord_stand_in.things import Channel, Json
 if TYPE_CHECKING:
     from tests.discord_stand_in.world import World
 
-STRING, INTEGER, BOOLEAN, USER, NUMBER = 3, 4, 5, 6, 10
+PART, STRING, INTEGER, BOOLEAN, USER, NUMBER = 1, 3, 4, 5, 6, 10
 
 
 def command_data(world: World, channel: Channel, member_id: int, name: str, options: Json) -> Json:
-    """The data of a slash command's interaction. Errors as `World.interact` names them."""
+    """The data of a slash command's interaction: `name` as it is typed, "privacy show" for a part
+    of one. Errors as `World.interact` names them."""
+    name, _, part_name = name.partition(" ")
     command = _offered(world, channel, name)
     _may_use(world, channel, member_id, command)
-    known = {option["name"]: option for option in command.get("options") or []}
-    for option_name in options:
-        if option_name not in known:
-            raise ValueError(f"/{name} has no option {option_name}")
-    for option_name, option in known.items():
-        if option.get("required") and option_name not in options:
-            raise ValueError(f"/{name} needs {option_name}")
-    given = [_option(known[option_name], value) for option_name, value in options.items()]
+    parts = {o["name"]: o for o in command.get("options") or [] if o["type"] == PART}
+    if bool(parts) != bool(part_name) or (part_name and part_name not in parts):
+        raise LookupError(f"/{name} has the parts {sorted(parts)}, not {part_name!r}")
+    shown = f"{name} {part_name}".strip()
+    given = _given(shown, parts[part_name] if part_name else command, options)
     made: Json = {"id": command["id"], "name": name, "type": 1, "options": given}
+    if part_name:
+        made["options"] = [{"name": part_name, "type": PART, "options": given}]
     users = [int(one["value"]) for one in given if one["type"] == USER]
     if users:
         made["resolved"] = _resolved(world, channel, users)
     if command.get("guild_id"):
         made["guild_id"] = command["guild_id"]
     return made
+
+
+def _given(shown: str, command: Json, options: Json) -> list[Json]:
+    known = {option["name"]: option for option in command.get("options") or []}
+    for option_name in options:
+        if option_name not in known:
+            raise ValueError(f"/{shown} has no option {option_name}")
+    for option_name, option in known.items():
+        if option.get("required") and option_name not in options:
+            raise ValueError(f"/{shown} needs {option_name}")
+    return [_option(known[option_name], value) for option_name, value in options.items()]
 
 
 def _offered(world: World, channel: Channel, name: str) -> Json:

@@ -125,7 +125,11 @@ def _channel_part(channel: Channel) -> Json:
             {"id": str(o.id), "type": o.kind, "allow": str(int(o.allow)), "deny": str(int(o.deny))}
             for o in channel.overwrites
         ],
-    } | ({"bitrate": 64_000, "user_limit": 0} if channel.kind is ChannelKind.VOICE else {})
+    } | (
+        {"bitrate": 64_000, "user_limit": 0}
+        if channel.kind in (ChannelKind.VOICE, ChannelKind.STAGE)
+        else {}
+    )
 
 
 def _thread_part(channel: Channel) -> Json:
@@ -134,7 +138,7 @@ def _thread_part(channel: Channel) -> Json:
         "owner_id": str(channel.owner_id),
         "thread_metadata": {
             "archived": channel.archived,
-            "archive_timestamp": made_at,
+            "archive_timestamp": iso(channel.archived_ms) if channel.archived_ms else made_at,
             "auto_archive_duration": 1440,
             "locked": channel.locked,
             "create_timestamp": made_at,

@@ -14,13 +14,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from tests.discord_stand_in.faults import (
-    REAL_GLOBAL,
-    Bucket,
-    Faults,
-    Rule,
-    limited_json,
-)
+from tests.discord_stand_in.faults import Bucket, Faults, Rule, limited_json
 from tests.discord_stand_in.openapi import OpenApi
 from tests.discord_stand_in.refusals import ApiError
 from tests.discord_stand_in.things import Json
@@ -38,6 +32,16 @@ class Asked(NamedTuple):
     route: str
     status: int
     json: Any
+    at_s: float = 0.0
+    """When it came, on the monotonic clock."""
+
+
+class Upload(NamedTuple):
+    """A file that came with a request."""
+
+    name: str
+    content_type: str
+    content: bytes
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Ask:
     words: dict[str, str]
     query: dict[str, str]
     body: Any
-    files: list[Json]
+    files: list[Upload]
 
 
 Answer = tuple[int, Any]
@@ -106,6 +110,7 @@ class Rest:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
+        came_s = time.monotonic()
         path = request.path.removeprefix(API)
         ask = await _read(request)
         seen = ask.body if request.method != "GET" else ask.query
@@ -119,7 +124,7 @@ class Rest:
         else:
             status, body = self._carry_out(request, found, ask)
             status, body = (status, body) if rule is None else (rule.status, None)
-        self.requests.append(Asked(request.method, path, status, seen))
+        self.requests.append(Asked(request.method, path, status, seen, came_s))
         self.on_change()
         if rule is not None:
             return _faulty(request, rule)
@@ -171,7 +176,7 @@ class Rest:
     def _limited(self, found: Route, ask: Ask) -> Answer | None:
         if not self.world.real_limits:
             return None
-        everything = self.faults.bucket("global", "", *REAL_GLOBAL)
+        everything = self.faults.bucket("global", "", *self.faults.global_limit)
         if not found.is_open and not everything.take():
             return 429, limited_json(everything.reset_after_s, True)
         bucket = self._bucket(found, ask)
@@ -207,11 +212,7 @@ async def _read(request: web.Request) -> Ask:
     form = await request.post()
     body = json.loads(str(form.get("payload_json", "{}")))
     files = [
-        {
-            "filename": part.filename,
-            "size": len(part.file.read()),
-            "content_type": part.content_type,
-        }
+        Upload(part.filename, part.content_type, part.file.read())
         for part in form.values()
         if isinstance(part, web.FileField)
     ]

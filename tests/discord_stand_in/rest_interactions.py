@@ -6,7 +6,7 @@ import time
 
 from tests.discord_stand_in import message_payloads
 from tests.discord_stand_in.refusals import ApiError
-from tests.discord_stand_in.rest import Answer, Ask, Route, route
+from tests.discord_stand_in.rest import Answer, Ask, Route, Upload, route
 from tests.discord_stand_in.rest_messages import change_message, check_content, make_message
 from tests.discord_stand_in.sayings import Interaction, Message, Response
 from tests.discord_stand_in.things import Json
@@ -47,7 +47,8 @@ def _answer(world: World, interaction: Interaction, ask: Ask) -> Message | None:
         interaction.original_id = interaction.message_id
         message = world.any_message(interaction.message_id or 0)
         if kind == 7:
-            change_message(world, message, data)
+            change_message(world, message, data, ask.files)
+            response.is_ephemeral = message.is_ephemeral
     if kind in (4, 5) and message is not None:
         interaction.original_id = message.id
     response.message_id = None if message is None else message.id
@@ -55,7 +56,7 @@ def _answer(world: World, interaction: Interaction, ask: Ask) -> Message | None:
     return message
 
 
-def _say(world: World, interaction: Interaction, data: Json, files: list[Json]) -> Message:
+def _say(world: World, interaction: Interaction, data: Json, files: list[Upload]) -> Message:
     """A message that answers; one with the ephemeral flag is seen by the asker alone."""
     if not int(data.get("flags") or 0) & LOADING:
         check_content(data, has_files=bool(files))
@@ -102,17 +103,19 @@ def post_followup(world: World, ask: Ask) -> Answer:
     interaction = _by_token(world, ask)
     data = ask.body or {}
     if interaction.deferred:
-        return _edit(world, interaction, interaction.original_id or 0, data)
+        return _edit(world, interaction, interaction.original_id or 0, data, ask.files)
     message = _say(world, interaction, data, ask.files)
     interaction.responses.append(Response("followup", data, message.is_ephemeral, message.id))
     return 200, message_payloads.message_json(world, message)
 
 
-def _edit(world: World, interaction: Interaction, message_id: int, data: Json) -> Answer:
+def _edit(
+    world: World, interaction: Interaction, message_id: int, data: Json, files: list[Upload]
+) -> Answer:
     message = _message(world, interaction, message_id)
     interaction.deferred = False
     message.flags &= ~LOADING
-    change_message(world, message, data)
+    change_message(world, message, data, files)
     interaction.responses.append(Response("edit", data, message.is_ephemeral, message.id))
     return 200, message_payloads.message_json(world, message)
 
@@ -137,7 +140,7 @@ def get_answer(world: World, ask: Ask) -> Answer:
 
 def patch_answer(world: World, ask: Ask) -> Answer:
     interaction = _by_token(world, ask)
-    return _edit(world, interaction, _asked_for(ask, interaction), ask.body or {})
+    return _edit(world, interaction, _asked_for(ask, interaction), ask.body or {}, ask.files)
 
 
 def delete_answer(world: World, ask: Ask) -> Answer:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import bisect
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.discord_stand_in import message_payloads, payloads
 from tests.discord_stand_in.orders import with_ids
 from tests.discord_stand_in.refusals import ApiError, form_error
-from tests.discord_stand_in.rest import Answer, Ask, Route, route
+from tests.discord_stand_in.rest import Answer, Ask, Route, Upload, route
 from tests.discord_stand_in.sayings import Message
 from tests.discord_stand_in.things import Allow, Channel, Json
 from tests.discord_stand_in.world import World
 
 MAX_CHARACTERS = 2_000
+MAX_UPLOAD_BYTES = 10 * 2**20
 NONCE_KEPT_S = 300.0
 
 
@@ -123,23 +125,32 @@ def _same_nonce(world: World, channel: Channel, body: Json) -> Message | None:
     return world.messages.get(message_id) if time.monotonic() - at_s < NONCE_KEPT_S else None
 
 
-def make_message(world: World, channel: Channel, body: Json, files: list[Json]) -> Message:
+def make_message(world: World, channel: Channel, body: Json, files: list[Upload]) -> Message:
     """A message of the bot, not stored yet, which pings whom its allowed_mentions let through."""
     text = body.get("content") or ""
     message = Message(world.new_id(), channel.id, world.bot_id, text)
     message.flags = int(body.get("flags") or 0)
     message.embeds = [{"type": "rich"} | embed for embed in body.get("embeds") or []]
     message.components = with_ids(body.get("components"))
-    message.attachments = [_attachment(world, one) for one in files]
+    _attach(world, message, files)
     message.mentions = _pinged(world, text, body.get("allowed_mentions"))
     message.mention_everyone = _pings_everyone(text, body.get("allowed_mentions"))
     return message
 
 
-def _attachment(world: World, file: Json) -> Json:
+def _attach(world: World, message: Message, files: list[Upload]) -> None:
+    """Raises `ApiError` for more than Discord takes from a bot on a server without boosts."""
+    if sum(len(one.content) for one in files) > MAX_UPLOAD_BYTES:
+        raise ApiError(413, 40005, "Request entity too large", is_fault=True)
+    message.files += [(one.name, one.content) for one in files]
+    message.attachments = [*message.attachments, *(_attachment(world, one) for one in files)]
+
+
+def _attachment(world: World, file: Upload) -> Json:
     made_id = str(world.new_id())
-    url = f"https://cdn.example/{made_id}/{file['filename']}"
-    return file | {"id": made_id, "url": url, "proxy_url": url}
+    url = f"https://cdn.example/{made_id}/{file.name}"
+    made = {"id": made_id, "url": url, "proxy_url": url, "filename": file.name}
+    return made | {"size": len(file.content), "content_type": file.content_type}
 
 
 def _pinged(world: World, text: str, allowed: Json | None) -> list[int]:
@@ -186,8 +197,15 @@ def patch_message(world: World, ask: Ask) -> Answer:
     return 200, _shown(world, message)
 
 
-def change_message(world: World, message: Message, body: Json) -> None:
-    """The bot edits a message of its own."""
+def change_message(
+    world: World, message: Message, body: Json, files: Sequence[Upload] = ()
+) -> None:
+    """The bot edits a message of its own. `attachments` in the body names those that stay and those
+    that come with it; without it all stay."""
+    if "attachments" in body:
+        kept = {str(one["id"]) for one in body["attachments"] or []}
+        message.attachments = [one for one in message.attachments if one["id"] in kept]
+    _attach(world, message, list(files))
     after = {"content": message.content, "embeds": message.embeds, "components": message.components}
     check_content(after | body, has_files=bool(message.attachments))
     more: dict[str, Any] = {}

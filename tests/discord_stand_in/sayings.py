@@ -35,6 +35,8 @@ class Message:
     nonce: str | int | None = None
     interaction: Interaction | None = None
     is_ephemeral: bool = False
+    files: list[tuple[str, bytes]] = field(default_factory=list)
+    """What was uploaded with it, by name."""
     sent_s: float = field(default_factory=time.monotonic)
     """When the stand-in took it, on the monotonic clock."""
 
@@ -48,6 +50,11 @@ class Message:
     @property
     def at_ms(self) -> int:
         return snowflake_ms(self.id)
+
+    @property
+    def seen_by(self) -> int | None:
+        """Of an ephemeral one: who alone sees it."""
+        return self.interaction.member_id if self.is_ephemeral and self.interaction else None
 
 
 @dataclass

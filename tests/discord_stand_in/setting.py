@@ -147,7 +147,10 @@ class Setting:
         guild = self.guilds.get(channel.guild_id)
         if guild is None:
             return False
-        return bool(self.permissions(guild.members[self.bot_id], channel) & permission)
+        may = self.permissions(guild.members[self.bot_id], channel)
+        if channel.kind is ChannelKind.PRIVATE_THREAD and not may & Allow.MANAGE_THREADS:
+            return self.bot_id in channel.thread_members and bool(may & permission)
+        return bool(may & permission)
 
     def always_readable(self, message: Message) -> bool:
         """Whether its content is given even without the intent: the bot's own, direct messages,

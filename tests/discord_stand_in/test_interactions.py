@@ -1,5 +1,6 @@
 """Slash commands and buttons: a real discord.py client offers them, members use them."""
 
+import io
 from typing import Any
 
 import discord
@@ -34,7 +35,23 @@ async def offer(client: Listener, guild_id: int) -> None:
         await interaction.edit_original_response(content=f"{who.name} {deep}")
         await interaction.followup.send("and more")
 
-    assert len(await tree.sync(guild=guild)) == 2
+    mine = app_commands.Group(name="mine", description="Of the asker's own.")
+
+    @mine.command()
+    async def show(interaction: discord.Interaction) -> None:
+        """Shows it."""
+        file = discord.File(io.BytesIO(b"all of it"), "mine.json")
+        await interaction.response.send_message("shown", file=file, ephemeral=True)
+
+    @mine.command()
+    async def slowly(interaction: discord.Interaction) -> None:
+        """Shows it later."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        file = discord.File(io.BytesIO(b"the rest"), "rest.json")
+        await interaction.edit_original_response(content="later", attachments=[file])
+
+    tree.add_command(mine, guild=guild)
+    assert len(await tree.sync(guild=guild)) == 3
 
 
 async def test_a_slash_command_is_answered_to_its_asker_alone(discord_server: StandIn):
@@ -50,7 +67,48 @@ async def test_a_slash_command_is_answered_to_its_asker_alone(discord_server: St
         assert world.general.message_ids == []
         assert discord_server.posts() == []
         tree_commands = await client.http.get_guild_commands(client.application_id, world.guild.id)
-        assert {command["name"] for command in tree_commands} == {"rate", "think"}
+        assert {command["name"] for command in tree_commands} == {"rate", "think", "mine"}
+
+
+async def test_parts_of_a_command_and_files_for_the_asker_alone(discord_server: StandIn):
+    world = discord_server.world
+    async with listening(discord_server) as client:
+        await offer(client, world.guild.id)
+        done = world.interact(world.general.id, world.alice.id, command="mine show")
+        await discord_server.wait_for_answer(done)
+        message = world.any_message(done.original_id or 0)
+        assert message.is_ephemeral
+        assert message.seen_by == world.alice.id
+        assert message.files == [("mine.json", b"all of it")]
+        [attachment] = message.attachments
+        assert (attachment["filename"], attachment["size"]) == ("mine.json", 9)
+        done = world.interact(world.general.id, world.alice.id, command="mine slowly")
+        await discord_server.wait_for_answer(done, 2)
+        assert world.any_message(done.original_id or 0).files == [("rest.json", b"the rest")]
+        assert world.general.message_ids == []
+        for nonsense in ("mine", "mine hide", "rate show"):
+            with pytest.raises(LookupError, match="parts"):
+                world.interact(world.general.id, world.carol.id, command=nonsense)
+
+
+async def test_an_ephemeral_message_s_buttons_are_its_asker_s(discord_server: StandIn):
+    world = discord_server.world
+    async with listening(discord_server) as client:
+        await offer(client, world.guild.id)
+        done = world.interact(world.general.id, world.alice.id, command="mine show")
+        seen = await client.hear("interaction")
+        await discord_server.wait_for_answer(done)
+        await seen.edit_original_response(content="sure?", view=Doors(timeout=None), attachments=[])
+        message = world.any_message(done.original_id or 0)
+        assert message.attachments == []
+        with pytest.raises(LookupError, match="not shown"):
+            world.interact(world.general.id, world.bob.id, button="shut", message_id=message.id)
+        pressed = world.interact(
+            world.general.id, world.alice.id, button="shut", message_id=message.id
+        )
+        await discord_server.wait_for_answer(pressed)
+        assert pressed.responses[0].is_ephemeral
+        assert message.content == "shut"
 
 
 async def test_discords_own_window_would_not_let_it_through(discord_server: StandIn):

@@ -38,6 +38,7 @@ class Allow(IntFlag):
     USE_EXTERNAL_EMOJIS = 1 << 18
     MANAGE_ROLES = 1 << 28
     USE_APPLICATION_COMMANDS = 1 << 31
+    MANAGE_THREADS = 1 << 34
     SEND_MESSAGES_IN_THREADS = 1 << 38
     MODERATE_MEMBERS = 1 << 40
 
@@ -66,7 +67,9 @@ class ChannelKind(IntEnum):
     NEWS = 5
     PUBLIC_THREAD = 11
     PRIVATE_THREAD = 12
+    STAGE = 13
     FORUM = 15
+    MEDIA = 16
 
 
 @dataclass
@@ -138,6 +141,10 @@ class Channel:
     recipients: list[int] = field(default_factory=list)
     owner_id: int = 0
     archived: bool = False
+    archived_ms: int = 0
+    """When that was last changed."""
+    thread_members: list[int] = field(default_factory=list)
+    """Who is in a private thread."""
     locked: bool = False
     message_ids: list[int] = field(default_factory=list)
     """In order, oldest first."""

@@ -87,17 +87,21 @@ class World(Talk):
         button: str | None = None,
         message_id: int | None = None,
     ) -> Interaction:
-        """A member gives a slash command (`command`, its `options` by name) or presses the button
-        with the custom id `button` under a message.
+        """A member gives a slash command (`command`, its `options` by name; "privacy show" for a
+        part of one) or presses the button with the custom id `button` under a message.
 
-        Raises LookupError where the bot has offered no such thing, ValueError for an option that
-        Discord's own window would not let anybody enter, PermissionError where it is not shown.
+        Raises LookupError where the bot has offered no such thing, or nothing that they can see;
+        ValueError for an option that Discord's own window would not let anybody enter,
+        PermissionError where it is not shown.
         """
         channel = self.channel(channel_id)
         if command is not None:
             data = command_data(self, channel, member_id, command, options or {})
         else:
-            data = button_data(self.any_message(message_id or 0), button or "")
+            message = self.any_message(message_id or 0)
+            if message.is_ephemeral and message.seen_by != member_id:
+                raise LookupError(f"message {message.id} is not shown to {member_id}")
+            data = button_data(message, button or "")
         made = self.new_id()
         kind = 2 if command is not None else 3
         token = f"interaction-{made}"

@@ -34,7 +34,8 @@ async def test_channels_and_pages_without_a_gateway() -> None:
         said = world.say(world.general.id, world.bob.id, f"<@{world.alice.id}> in <#{old.id}>")
         with addresses(discord):
             async with DiscordHistory.login(discord.token, settings_of(world.general.id)) as source:
-                channels = {channel.channel_id: channel for channel in await source.channels()}
+                seen = [one.channel for one in await source.channels()]
+                channels = {channel.channel_id: channel for channel in seen}
                 first = await source.page(world.general.id, 0, 100)
                 second = await source.page(world.general.id, first.messages[-1].message_id, 100)
                 third = await source.page(world.general.id, second.messages[-1].message_id, 100)
