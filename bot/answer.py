@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bot.asked_if_bot import what_it_is
 from bot.decide import forbids
 from bot.deliver import deliver
 from bot.generate import Writer, generate
@@ -115,8 +116,11 @@ class Answerer:
         message, trace = judged.message, judged.trace
         error: Exception | None = None
         try:
-            async with self._platform.typing(message.channel_id):
-                trace = await self._begin(judged)
+            if trace.verdict == Reply(ReplyReason.ASKED_IF_BOT):
+                trace = await self._say_what_it_is(judged)
+            else:
+                async with self._platform.typing(message.channel_id):
+                    trace = await self._begin(judged)
         except BusyError:
             trace = replace(trace, verdict=Silent(SilentReason.BUSY))
         except MynahError as caught:
@@ -138,6 +142,15 @@ class Answerer:
             row = row_of(judged.trace, self._now_ms(), outcome=BEGUN, attempts=judged.attempts)
         await self._keep(judged, row)
         return trace, error
+
+    async def _say_what_it_is(self, judged: Judged) -> Trace:
+        """No model is asked: nobody is to take the persona for a person."""
+        if (reason := await self._why_silent_now(judged)) is not None:
+            return replace(judged.trace, verdict=Silent(reason))
+        words = what_it_is(judged.message.text, self._settings().text("persona_name"))
+        allowed = Allowed(words)
+        judged.watch.lap("guarded")
+        return await self._send(judged, allowed, replace(judged.trace, guard=allowed), ())
 
     async def _begin(self, judged: Judged) -> Trace:
         message, memories = judged.message, None

@@ -15,11 +15,15 @@ from typing import Any
 
 import psutil
 
+from bot.composition import open_vectors
 from bot.config import Config, read_config
 from bot.control import Control
 from bot.ending import End, end_of
+from bot.erasing import Erasing
 from bot.errands import Errands
+from bot.healing import Healing
 from bot.intake import BATCH, Intake
+from bot.jobs import building_memory
 from bot.logs import Logs, log_trace
 from bot.messages import Trace
 from bot.order_desk import OrderDesk
@@ -31,6 +35,7 @@ from bot.platforms.local import LocalPlatform
 from bot.platforms.platform import LoginsUsedUpError, Platform, wall_clock_ms
 from bot.playground import Conversation, told
 from bot.protocol import ExitCode
+from bot.schedule import back_up_by_schedule
 from bot.serving import Serving
 from storage.database import Database
 from storage.errors import MynahError
@@ -92,6 +97,7 @@ class Bot:
         self._ending: asyncio.Future[None]
         self._small_tasks: set[asyncio.Task[None]] = set()
         self._errands: Errands
+        self._erasing = Erasing(home, database)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -139,7 +145,7 @@ class Bot:
             await _within(CLOSE_S, self.serving.close())
 
     def _put_together(self) -> None:
-        self._errands = Errands(self.home, self.database, lambda: self.settings)
+        self._errands = Errands(self.home, self.database, lambda: self.settings, self._forget)
         desk = OrderDesk(self, self._errands)
         self.platform = DiscordPlatform(
             settings=lambda: self.settings,
@@ -176,7 +182,15 @@ class Bot:
     async def _live(self) -> None:
         """Take in and answer until the end; then let what is being written be finished."""
         discord = asyncio.create_task(self.platform.run(self._token))
-        works = (self.intake.run(), self._keep_house(), self.serving.run())
+        fetching = self._errands.fetch_by_schedule(self.platform.history)
+        backups = back_up_by_schedule(self.home, lambda: self.settings, self._errands.run_job)
+        healing = Healing(
+            self.serving.recall,
+            lambda: open_vectors(self.home, self.settings),
+            lambda: self._errands.run_job("memory", building_memory(self.home)),
+        ).run()
+        lasting = (self.intake.run(), self._keep_house(), self.serving.run())
+        works = (*lasting, fetching, backups, healing, self._erasing.run())
         self.soon(self._read_what_was_said())
         others = [asyncio.create_task(work) for work in works]
         self._control.ready()
@@ -200,7 +214,7 @@ class Bot:
     async def _wind_up(self, discord: asyncio.Task[None], others: list[asyncio.Task[None]]) -> None:
         """Close everything, within about DRAIN_S + 2 x CLOSE_S whatever hangs."""
         self.platform.stop_listening()
-        await _within(DRAIN_S, self.intake.drained(), self._errands.close())
+        await _within(DRAIN_S, self.intake.drained(), self._errands.close(), self._erasing.close())
         for task in others:
             task.cancel()
         for pipeline in self._pipelines:
@@ -373,9 +387,13 @@ class Bot:
         for pipeline in self._pipelines:
             pipeline.exclude(member_id, is_excluded)
         if is_excluded:
-            # First what was judged before and may be on its way into a transcript just now.
-            self._forget(await patiently(self._said_lately, member_id))
-            self._forget(await patiently(self.database.drop_context_of_author, member_id))
+            await self.drop_words_of(member_id)
+
+    async def drop_words_of(self, member_id: int) -> None:
+        """Nothing they said up to now is in a transcript or a cache any more."""
+        # First what was judged before and may be on its way into a transcript just now.
+        self._forget(await patiently(self._said_lately, member_id))
+        self._forget(await patiently(self.database.drop_context_of_author, member_id))
 
     def _exclude(self, member_id: int, is_excluded: bool) -> None:
         """Somebody may be left out before they said anything."""
@@ -391,9 +409,21 @@ class Bot:
             ids.update(m.message_id for m in recent if m.author_id == member_id)
         return ids
 
+    async def forget(self, member_id: int) -> None:
+        """At once: a member who is being forgotten stands in no transcript and no cache any more,
+        and what they say is not read. The database knows already; what is derived follows."""
+        pending = await patiently(self.database.erasures)
+        for pipeline in self._pipelines:
+            pipeline.exclude(member_id, True)
+        for one in pending:
+            if one.member_id == member_id:
+                self._forget(one.message_ids)
+                await patiently(self.database.drop_context, one.message_ids)
+
     def _forget(self, message_ids: Collection[int]) -> None:
         for pipeline in self._pipelines:
             pipeline.forget(message_ids)
+        self._erasing.soon()
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         rows = await asyncio.to_thread(self.database.verdicts, limit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 
 from bot.answers import BotData, BotStatus, ChannelCount, present
 from bot.messages import IncomingMessage, Rights
@@ -16,11 +17,14 @@ from bot.order_table import BY_NAME, TABLE
 from bot.order_values import (
     Answer,
     BotOrders,
+    Button,
+    File,
     Order,
     OrderError,
     OrderSpec,
     SlashArgument,
     SlashOrder,
+    SlashPart,
 )
 from storage.errors import MynahError
 from storage.records import ChannelRecord
@@ -30,11 +34,14 @@ __all__ = [
     "BotData",
     "BotOrders",
     "BotStatus",
+    "Button",
     "ChannelCount",
+    "File",
     "Order",
     "Orders",
     "SlashArgument",
     "SlashOrder",
+    "SlashPart",
 ]
 
 log = logging.getLogger(__name__)
@@ -71,9 +78,12 @@ class Orders:
         )
 
     def is_order(self, message: IncomingMessage) -> bool:
-        """Whether an admin's or moderator's message has the form of an order, however old and
-        whoever may give it: it is no talk, and is kept nowhere."""
-        return message.rights is not Rights.MEMBER and _form(message) is not None
+        """Whether a message has the form of an order, however old it is: it is no talk, and is kept
+        nowhere. An admin's or moderator's is one whoever may give it."""
+        form = _form(message)
+        return form is not None and (
+            message.rights is not Rights.MEMBER or form[0].is_for(Rights.MEMBER)
+        )
 
     def slash_order(
         self,
@@ -96,7 +106,7 @@ class Orders:
     def slash(self) -> list[SlashOrder]:
         """All that is offered as slash commands."""
         return [
-            SlashOrder(spec.name, spec.help, spec.argument, spec.rights)
+            SlashOrder(spec.name, spec.help, spec.argument, spec.rights, spec.parts)
             for spec in TABLE
             if not spec.is_hidden
         ]
@@ -111,7 +121,7 @@ class Orders:
         except Exception as error:
             log.exception("order failed", extra={"order": order.name})
             answer = Answer(f"That went wrong ({type(error).__name__}); the log says more.")
-        return Answer(present(answer.text), order.spec.is_hidden, answer.then)
+        return replace(answer, text=present(answer.text), private=order.spec.is_private)
 
     def _is_too_old(self, message: IncomingMessage, spec: OrderSpec) -> bool:
         if message.is_backfill and not spec.is_repeatable:

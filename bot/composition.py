@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.generate import Writer
 from bot.model_change import Model
@@ -34,6 +35,9 @@ from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
 from storage.records import community_name
 from storage.settings import Settings, load
+
+if TYPE_CHECKING:
+    from storage.vectordb import VectorIndex
 
 log = logging.getLogger(__name__)
 
@@ -152,21 +156,36 @@ def open_recall(home: Home, database: Database, settings: Settings) -> Iterator[
     """
     with ExitStack() as stack:
         recall = Recall(database)
-        found = find_embedder(home) if home.embeddings.is_dir() else None
-        if found is not None and settings.switch("recall_enabled"):
+        stack.callback(recall.close)
+        if home.embeddings.is_dir():
             try:
-                # LanceDB: half a second to import
-                from storage.vectordb import VectorIndex, built_with
-
-                _refuse_another_embedder(found, built_with(home.embeddings))
-                embedder = stack.enter_context(
-                    Embedder.load(found, threads=settings.whole("threads"))
-                )
-                index = VectorIndex(home.embeddings, embedder.dimensions, repair=False)
-                recall = Recall(database, index=index, embedder=embedder)
+                if (vectors := open_vectors(home, settings)) is not None:
+                    recall.use(*vectors)
             except (MynahError, OSError) as error:
                 log.warning("The memory's vectors are not used. %s", error)
         yield recall
+
+
+def open_vectors(home: Home, settings: Settings) -> tuple[VectorIndex, Embedder] | None:
+    """The memory's index and its embedder, which whoever asks closes; None where the home has no
+    embedder, or nothing is to be recalled.
+
+    Raises MynahError or OSError where they cannot serve: scripts/5_build_memory.py is to build them
+    again.
+    """
+    found = find_embedder(home)
+    if found is None or not settings.switch("recall_enabled"):
+        return None
+    # LanceDB: half a second to import
+    from storage.vectordb import VectorIndex, built_with
+
+    _refuse_another_embedder(found, built_with(home.embeddings))
+    embedder = Embedder.load(found, threads=settings.whole("threads"))
+    try:
+        return VectorIndex(home.embeddings, embedder.dimensions, repair=False), embedder
+    except BaseException:
+        embedder.close()
+        raise
 
 
 def _refuse_another_embedder(gguf: Path, built_with_sha256: str) -> None:

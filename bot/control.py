@@ -16,6 +16,8 @@ verdicts    limit             verdicts: the newest first
 set         name, text        {}; a setting is stored and acts, where it is live, at once
 exclude     member_id,        {}; a member is left out of everything, or no longer
             is_excluded
+forget      member_id         {}; a member is being forgotten, as the database says: nothing of
+                              theirs is in a transcript or in the model's memory any more
 
 event       fields            when
 heartbeat   phase, ready,     every 5 s, and at once when the phase changes; the hello carries the
@@ -93,6 +95,9 @@ class Bot(Protocol):
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         """Leave a member out of everything from now on, or take that back."""
+
+    async def forget(self, member_id: int) -> None:
+        """Hold nothing any more of a member who is being forgotten."""
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         """The last `limit` verdicts as JSON, newest first."""
@@ -185,6 +190,7 @@ class Control:
             "verdicts": self._verdicts,
             "set": self._set,
             "exclude": self._exclude,
+            "forget": self._forget,
         }
 
     async def _ping(self, data: dict[str, Any]) -> Mapping[str, Any]:
@@ -233,6 +239,13 @@ class Control:
         if type(member_id) is not int or type(is_excluded) is not bool:
             raise ControlError("exclude takes a member_id and is_excluded, true or false.")
         await self._bot.exclude(member_id, is_excluded)
+        return {}
+
+    async def _forget(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        member_id = data.get("member_id")
+        if type(member_id) is not int:
+            raise ControlError("forget takes a member_id.")
+        await self._bot.forget(member_id)
         return {}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.asked_if_bot import language_asked_in
 from bot.messages import IncomingMessage, Reply, ReplyReason, Silent, SilentReason, Verdict
 from storage.records import MessageKind
 
@@ -63,14 +64,16 @@ def decide(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
         return Silent(forbidden)
     addressed = _addressed(message, facts) or facts.carried
     if addressed is not None:
-        return Reply(addressed)
+        return Reply(ReplyReason.ASKED_IF_BOT if _asks_if_bot(message, facts) else addressed)
     if facts.spoke_since:
         return Silent(SilentReason.SPOKE_SINCE)
     if facts.age_s > UNASKED_STALE_S:
         return Silent(SilentReason.STALE)
     rate = f"{facts.response_rate:g}"
     if draw < facts.response_rate:
-        return Reply(ReplyReason.CHANCE, rate)
+        # Also unasked: a model that chimes in on that question must not say that it is a person.
+        is_asked = _asks_if_bot(message, facts)
+        return Reply(ReplyReason.ASKED_IF_BOT) if is_asked else Reply(ReplyReason.CHANCE, rate)
     return Silent(SilentReason.NO_CHANCE, rate)
 
 
@@ -121,6 +124,12 @@ def _addressed(message: IncomingMessage, facts: Facts) -> ReplyReason | None:
     if _names(message.text, facts.persona_name):
         return ReplyReason.NAMED
     return None
+
+
+def _asks_if_bot(message: IncomingMessage, facts: Facts) -> bool:
+    """Whether it, or the earlier message that is answered with it, asks that."""
+    is_carried = facts.carried is ReplyReason.ASKED_IF_BOT
+    return is_carried or bool(language_asked_in(message.text, facts.persona_name))
 
 
 def _names(text: str, name: str) -> bool:

@@ -76,10 +76,13 @@ Ended = Callable[[JobReport], Awaitable[None]]
 class Jobs:
     """The background jobs of one bot. Event loop's thread."""
 
-    def __init__(self, home: Home, scripts_dir: Path = PROGRAM_DIR / "scripts") -> None:
+    def __init__(
+        self, home: Home, scripts_dir: Path = PROGRAM_DIR / "scripts", mark: str = "job.json"
+    ) -> None:
+        """`mark` is the file that says what runs: jobs with another one run beside these."""
         self._home = home
         self._scripts_dir = scripts_dir
-        self._mark = home.data_storage / "job.json"
+        self._mark = home.data_storage / mark
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._is_cancelled = False
@@ -217,6 +220,11 @@ def training(home: Home) -> tuple[Script, ...]:
         Script("2_prepare_training_data.py", (*at_home, "--max_length", str(DEMO.max_length))),
         Script("3_train_model.py", (*at_home, "--mode", "all")),
     )
+
+
+def building_memory(home: Home) -> Script:
+    """The script that brings the memory's vectors up to date, or builds them again."""
+    return Script("5_build_memory.py", ("--home", str(home.root)))
 
 
 def last_line(log_file: Path, most_bytes: int = 4096) -> str:

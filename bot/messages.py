@@ -106,6 +106,7 @@ class ReplyReason(Enum):
     ANSWERED = "you replied to it"
     NAMED = "addressed by name"
     CHANCE = "chance, at the response rate"
+    ASKED_IF_BOT = "asked whether it is a bot"
 
 
 class SilentReason(Enum):

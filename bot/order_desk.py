@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from bot.answers import BotData, BotStatus, ChannelCount
 from bot.commands import Answer, Order, Orders
 from bot.errands import Errands, Told
-from bot.messages import Happening, IncomingMessage
+from bot.messages import Happening, IncomingMessage, Rights
 from bot.patience import patiently
 from bot.platforms.platform import DeliveryError, wall_clock_ms
+from bot.privacy_desk import PrivacyDesk
 from storage.manifest import read_manifest
 from storage.records import ChannelRecord, MemberRecord, VerdictRow
 from storage.settings import Settings, Value
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CLOSED = (
+    "I cannot write to you in private: your settings keep direct messages away. Ask by the slash "
+    "command of the same name; only you see its answer."
+)
+
 
 class OrderDesk:
     """What `bot.commands.BotOrders` asks for, for one running bot."""
 
     def __init__(self, bot: Bot, errands: Errands) -> None:
         self.orders = Orders(self)
+        self.privacy = PrivacyDesk(bot)
         self._bot = bot
         self._errands = errands
 
@@ -52,16 +59,29 @@ class OrderDesk:
         self._bot.intake.tell(happening)
 
     async def _carry_out(self, order: Order, message: IncomingMessage) -> None:
+        if self._asks_too_often(order):
+            return
         if not await patiently(self._is_first_time, order, message):
             return
         answer = await self.orders.carry_out(order)
         try:
-            await self._deliver(answer, message)
+            await self._deliver(answer, order, message)
         except DeliveryError as error:
             log.warning("An order's answer was not delivered. %s", error)
         finally:
             if answer.then is not None:
                 await answer.then()
+
+    def _asks_too_often(self, order: Order) -> bool:
+        """Members' orders count as replies to them: nobody fills a channel with `!about`."""
+        if order.rights is not Rights.MEMBER:
+            return False
+        recent = self._bot.pipeline.recent
+        most = self._bot.settings.whole("replies_per_minute_member")
+        if recent.answers_within_a_minute(order.member_id) >= most:
+            return True
+        recent.note_answered(order.channel_id, order.member_id)
+        return False
 
     def _is_first_time(self, order: Order, message: IncomingMessage) -> bool:
         """Write the order down. In a worker thread."""
@@ -72,12 +92,19 @@ class OrderDesk:
             log.info("An order: %s", order.name, extra={"member_id": order.member_id})
         return is_first
 
-    async def _deliver(self, answer: Answer, message: IncomingMessage) -> None:
+    async def _deliver(self, answer: Answer, order: Order, message: IncomingMessage) -> None:
         platform = self._bot.platform
-        if answer.private:
-            await platform.direct_message(message.author.member_id, answer.text)
-        else:
+        if not answer.private:
             await platform.send(message.channel_id, answer.text, reply_to_id=message.message_id)
+            return
+        try:
+            await platform.direct_message(
+                message.author.member_id, answer.text, file=answer.file, buttons=answer.buttons
+            )
+        except DeliveryError:
+            if not order.spec.is_hidden:
+                await platform.send(message.channel_id, _CLOSED, reply_to_id=message.message_id)
+            raise
 
     # -- what orders ask for (bot.commands.BotOrders) -------------------------------------------
 

@@ -12,7 +12,8 @@ from typing import Literal
 from bot.answers import botdata_text, help_text, quiet_text, status_text, why_text
 from bot.durations import QUIET_RANGE, parse_duration_s
 from bot.messages import Rights
-from bot.order_values import Answer, BotOrders, Order, OrderError, OrderSpec, SlashArgument
+from bot.order_values import Answer, BotOrders, Handler, Order, OrderError, OrderSpec, SlashArgument
+from bot.privacy_orders import PRIVACY_ORDERS
 from storage.records import FIRST_SNOWFLAKE, MemberRecord
 from storage.settings import SETTINGS, Setting, Value, to_text
 
@@ -156,6 +157,10 @@ def _setting_order(setting: Setting, command: str) -> OrderSpec:
     return OrderSpec(command.removeprefix(PREFIX), words, partial(_set, setting), argument, usage)
 
 
+def _about_somebody(name: str, what: str, handler: Handler) -> OrderSpec:
+    return OrderSpec(name, what, handler, usage="who", is_private=True, is_hidden=True)
+
+
 _NUMBER = SlashArgument("n", f"How many, 1 to {WHY_MOST}", kind="integer", low=1, high=WHY_MOST)
 _HOW_LONG = SlashArgument("how_long", "30m, 2h, 1d, at most 7d, or off")
 
@@ -176,9 +181,8 @@ TABLE: tuple[OrderSpec, ...] = (
         Rights.MODERATOR,
     ),
     OrderSpec("help", "What you may ask for", _help, rights=Rights.MODERATOR),
-    OrderSpec(
-        "exclude", "Leave a member out", partial(_exclude, True), None, "who", is_hidden=True
-    ),
-    OrderSpec("include", "Take that back", partial(_exclude, False), None, "who", is_hidden=True),
+    *PRIVACY_ORDERS,
+    _about_somebody("exclude", "Leave a member out", partial(_exclude, True)),
+    _about_somebody("include", "Take that back", partial(_exclude, False)),
 )
 BY_NAME: dict[str, OrderSpec] = {spec.name: spec for spec in TABLE}

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bot.answers import BotData, BotStatus
 from bot.messages import Rights
 from storage.errors import MynahError
 from storage.records import ChannelRecord, MemberRecord, VerdictRow
 from storage.settings import Settings, Value
+
+if TYPE_CHECKING:
+    from data.consent import Coverage, Rules
+    from data.forgetting import ForgetReport
+    from data.member_view import MemberView
 
 _RANK = {Rights.MEMBER: 0, Rights.MODERATOR: 1, Rights.ADMIN: 2}
 
@@ -21,8 +26,59 @@ class OrderError(MynahError):
     """An order that cannot be carried out as it was given; the sentence says how it can."""
 
 
+@dataclass(frozen=True)
+class File:
+    """A file that goes with an answer."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button under a message. Who presses it gives the order, with their own rights."""
+
+    label: str
+    order: str
+    argument: str
+    look: Literal["plain", "good", "danger"] = "plain"
+
+
+class PrivacyOrders(Protocol):
+    """What orders about whose words are stored need. Each may take seconds, `forget` minutes."""
+
+    async def view(self, member_id: int) -> MemberView:
+        """What is stored of a member."""
+
+    async def export(self, member_id: int) -> File | None:
+        """All of that with their words; None where it is too large for Discord."""
+
+    async def choose(self, member_id: int, consent: str) -> MemberRecord | None:
+        """Keep whether they may be learned from (opted_in, opted_out); it acts at once.
+
+        Returns the member; None: they were forgotten, and stay so. `opted_in` takes a forgotten
+        member's tombstone away. Raises DatabaseError.
+        """
+
+    async def forget(self, member_id: int) -> ForgetReport:
+        """Erase a member for good. Raises MynahError where that could not be begun."""
+
+    async def rules(self) -> Rules:
+        """What this home learns from."""
+
+    async def coverage(self) -> Coverage:
+        """Of how many, and of how much, that is."""
+
+    async def ask(self, channel_id: int, text: str, buttons: tuple[Button, ...]) -> None:
+        """Post a message with buttons. Raises DeliveryError."""
+
+
 class BotOrders(Protocol):
     """What orders need of the bot. A MynahError's sentence becomes the answer."""
+
+    @property
+    def privacy(self) -> PrivacyOrders:
+        """Whose words are stored, and what becomes of them."""
 
     def settings(self) -> Settings:
         """What counts now."""
@@ -81,14 +137,23 @@ class SlashArgument:
 
 
 @dataclass(frozen=True)
+class SlashPart:
+    """One of the commands that a slash command consists of: `/privacy show`."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
 class SlashOrder:
-    """An order as a slash command."""
+    """An order as a slash command: with an argument, in parts, or neither."""
 
     name: str
     description: str
     argument: SlashArgument | None
     rights: Rights
     """The least that the asker needs."""
+    parts: tuple[SlashPart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +165,9 @@ class Answer:
     """By direct message (a slash command: for the asker's eyes alone); nothing in the open."""
     then: Callable[[], Awaitable[None]] | None = None
     """To be awaited once the answer is out, or could not be delivered."""
+    file: File | None = None
+    """Of private answers alone, as are buttons."""
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,8 +213,12 @@ class OrderSpec:
     usage: str = ""
     """What may follow the name: "[n]"."""
     rights: Rights = Rights.ADMIN
+    parts: tuple[SlashPart, ...] = ()
+    """Of the slash command, in place of an argument; typed, each is the word behind the name."""
+    is_private: bool = False
+    """Answered by direct message; a slash command's answer is private anyway."""
     is_hidden: bool = False
-    """Answered by direct message; neither in !help nor a slash command."""
+    """Neither in !help nor a slash command."""
     is_repeatable: bool = True
     """False: never taken out of a backfill, for the bot that it ends would read it again."""
 

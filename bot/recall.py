@@ -1,6 +1,7 @@
 """Recalls what was said before that bears on a message: full text and vectors, scores fused.
 
-Vectors serve only where an index and an embedder are handed in; full text alone works too.
+Vectors serve only where an index and an embedder are handed in; full text alone works too. An index
+that breaks is let go, and full text goes on until another one is handed in (bot/healing.py).
 Blocking: call `embed` on the engine's worker, `find` from any other thread.
 """
 
@@ -64,17 +65,45 @@ class Recall:
         """Vectors are searched only where both `index` and `embedder` are given."""
         self._database = database
         self._vectors = (index, embedder) if index is not None and embedder is not None else None
+        self._embedder = embedder
 
     @property
     def has_vectors(self) -> bool:
         return self._vectors is not None
 
+    def use(self, index: VectorIndex, embedder: Embedder) -> None:
+        """Search these from now on; an embedder that served before is closed. Any thread."""
+        self.close()
+        self._vectors, self._embedder = (index, embedder), embedder
+
+    def close(self) -> None:
+        """Close the embedder that was handed in; full text alone goes on."""
+        embedder, self._vectors, self._embedder = self._embedder, None, None
+        if embedder is not None:
+            embedder.close()
+
+    def check_vectors(self) -> None:
+        """Compare the index's files with what was written; let it go where one differs. Any thread,
+        blocking: 0.2 s for 100,000 vectors."""
+        if (vectors := self._vectors) is None:
+            return
+        try:
+            vectors[0].check()
+        except MynahError as error:
+            self._let_go(vectors, error)
+
+    def _let_go(self, vectors: tuple[VectorIndex, Embedder], error: MynahError) -> None:
+        log.warning("The memory is searched without vectors for now. %s", error)
+        if self._vectors is vectors:
+            self._vectors = None
+
     def embed(self, text: str) -> NDArray[np.float32] | None:
         """The vector to search with; None where vectors cannot serve. On the engine's worker."""
-        if self._vectors is None or len(_WORD.findall(text)) < MIN_WORDS:
+        vectors = self._vectors
+        if vectors is None or len(_WORD.findall(text)) < MIN_WORDS:
             return None
         try:
-            vector: NDArray[np.float32] = self._vectors[1].embed([text])[0]
+            vector: NDArray[np.float32] = vectors[1].embed([text])[0]
         except MynahError as error:
             log.warning("The memory is searched without vectors. %s", error)
             return None
@@ -137,12 +166,13 @@ class Recall:
 
     def _by_vector(self, vector: NDArray[np.float32] | None, least: float) -> dict[int, float]:
         """Cosines of the nearest messages, `least` and above."""
-        if self._vectors is None or vector is None:
+        vectors = self._vectors
+        if vectors is None or vector is None:
             return {}
         try:
-            found = self._vectors[0].search(vector, CANDIDATES)
+            found = vectors[0].search(vector, CANDIDATES)
         except MynahError as error:
-            log.warning("The memory is searched without vectors. %s", error)
+            self._let_go(vectors, error)
             return {}
         return {message_id: cosine for message_id, cosine in found if cosine >= least}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.messages import IncomingMessage
 from bot.readable import readable
+from data.consent import MemberState, state_of
 from storage.records import ChannelRecord
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def store(
 ) -> list[Known]:
     """Store channels, authors and messages in one transaction; a second time changes nothing.
 
-    What is said in a channel that is not on the allow-list is not stored. Exclusion and allow-list
-    are the database's, never what the platform says.
+    What is said in a channel that is not on the allow-list is not stored, and nothing of an
+    excluded or forgotten member's. Exclusion and allow-list are the database's, never what the
+    platform says.
     """
     began_s = time.perf_counter()
     channels = {m.channel_id: m.channel for m in messages}
@@ -49,7 +51,8 @@ def store(
         list(authors.values()),
         [m.record for m in messages if m.channel_id not in closed],
     )
-    excluded = {key for key in authors if (a := database.member(key)) and a.is_excluded}
+    excluded = {key for key in authors if state_of(database.member(key)) is MemberState.EXCLUDED}
+    excluded |= database.forgotten(authors)
     return [
         Known(
             message=_as_shown(database, message, {own_id: persona_name}),

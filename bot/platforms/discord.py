@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -32,6 +32,9 @@ from bot.platforms.platform import Accepted, wall_clock_ms
 from storage.errors import MynahError
 from storage.records import Origin
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.order_values import Button, File
 
 log = logging.getLogger(__name__)
 
@@ -126,20 +129,35 @@ class DiscordPlatform:
         self._is_listening = False
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        buttons: Sequence[Button] = (),
     ) -> Accepted:
         """Send one message, its emoji as the server's own. Raises DeliveryError."""
         guild = self._guild()
         text = to_discord(text, guild.emojis if guild is not None else ())
-        return await self._sender.send(channel_id, text, reply_to_id=reply_to_id, pings=pings)
+        return await self._sender.send(
+            channel_id, text, reply_to_id=reply_to_id, pings=pings, buttons=buttons
+        )
 
     def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
         """Shows the typing sign; never fails and never delays."""
         return self._sender.typing(channel_id)
 
-    async def direct_message(self, member_id: int, text: str) -> None:
+    async def direct_message(
+        self,
+        member_id: int,
+        text: str,
+        *,
+        file: File | None = None,
+        buttons: Sequence[Button] = (),
+    ) -> None:
         """Send to one member alone. Raises DeliveryError."""
-        await self._sender.direct_message(member_id, text)
+        await self._sender.direct_message(member_id, text, file=file, buttons=buttons)
 
     def listens_to(self, channel_id: int) -> bool:
         """Whether the channel is listed, or is a thread of one that is."""
@@ -217,7 +235,9 @@ class DiscordPlatform:
             self._connection.set_phase(NO_INVITATION)
 
     def interaction(self, interaction: discord.Interaction) -> None:
-        if self._slash is not None and interaction.guild_id == self._guild_id:
+        is_here = interaction.guild_id == self._guild_id
+        is_direct = interaction.guild_id is None  # a button under a direct message of the bot's
+        if self._slash is not None and (is_here or is_direct):
             self._soon(self._slash.answer(interaction))
 
     # Within

@@ -56,7 +56,7 @@ class Sessions(Protocol):
         """The bot was thrown off a server."""
 
     def interaction(self, interaction: discord.Interaction) -> None:
-        """Somebody used a slash command."""
+        """Somebody used a slash command or pressed a button."""
 
 
 class DoorClient(discord.Client):

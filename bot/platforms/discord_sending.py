@@ -10,15 +10,19 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
 
+from bot.platforms.discord_buttons import extras
 from bot.platforms.discord_errors import is_passing, shown
 from bot.platforms.discord_reading import MAX_MESSAGE_CHARS, snowflake_ms
 from bot.platforms.platform import Accepted, DeliveryError, DeliveryUnknownError
+
+if TYPE_CHECKING:
+    from bot.order_values import Button, File
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +64,13 @@ class Sender:
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        buttons: Sequence[Button] = (),
     ) -> Accepted:
         """Send one message; whom it answers is pinged (where it `pings`), and nobody else whatever
         `text` says.
@@ -77,8 +87,9 @@ class Sender:
 
         async def post(client: discord.Client) -> discord.Message:
             channel = client.get_partial_messageable(channel_id)
+            more = extras(buttons, None)
             if reply_to_id is None:
-                return await channel.send(text, nonce=nonce)
+                return await channel.send(text, nonce=nonce, **more)
             answered = discord.MessageReference(
                 message_id=reply_to_id, channel_id=channel_id, fail_if_not_exists=False
             )
@@ -87,18 +98,26 @@ class Sender:
                 nonce=nonce,
                 reference=answered,
                 allowed_mentions=_ONLY_THE_ASKER if pings else _NOBODY,
+                **more,
             )
 
         sent = await self._persistently(post, f"channel {channel_id}")
         return Accepted(sent.id, snowflake_ms(sent.id))
 
-    async def direct_message(self, member_id: int, text: str) -> None:
+    async def direct_message(
+        self,
+        member_id: int,
+        text: str,
+        *,
+        file: File | None = None,
+        buttons: Sequence[Button] = (),
+    ) -> None:
         """Send to one person alone. Raises DeliveryError, also where they take none from bots."""
         nonce = str(secrets.randbits(63))
 
         async def post(client: discord.Client) -> None:
             channel = await client.create_dm(discord.Object(member_id))
-            await channel.send(text[:MAX_MESSAGE_CHARS], nonce=nonce)
+            await channel.send(text[:MAX_MESSAGE_CHARS], nonce=nonce, **extras(buttons, file))
 
         await self._persistently(post, f"a direct message to member {member_id}")
 

@@ -1,4 +1,5 @@
 """The orders as slash commands of one server: registered where they differ, carried out, answered.
+A pressed button is one of them, too (discord_buttons).
 
 Discord shows a command to those who have its permission; who may really give it is checked again.
 Answers are for the asker's eyes alone. Called from the event loop's thread.
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import discord
 
 from bot.messages import Rights
+from bot.platforms.discord_buttons import extras, instead, order_in
 from bot.platforms.discord_errors import shown
 
 if TYPE_CHECKING:
-    from bot.commands import Answer, Order, SlashArgument, SlashOrder
+    from bot.commands import Answer, Order, SlashArgument, SlashOrder, SlashPart
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ DEFER_AFTER_S = 2.0
 """Discord waits three seconds for a first word."""
 
 _CHAT_INPUT = 1
+_PART = 1
 _OPTION_TYPES = {"text": 3, "integer": 4, "number": 10}
 _PERMISSIONS = {
     Rights.ADMIN: discord.Permissions(manage_guild=True),
@@ -34,6 +37,11 @@ _MOST_CHARS = 100
 """Of a description."""
 
 _NOT_YOURS = "You may not give this order here."
+_AT_IT = "I am at it; this takes a moment."
+_CARRIED_OUT = (
+    discord.InteractionType.application_command,
+    discord.InteractionType.component,
+)
 Json = dict[str, Any]
 
 
@@ -87,12 +95,12 @@ class SlashCommands:
 
     async def answer(self, interaction: discord.Interaction) -> None:
         """Carry out what was asked and answer it. Never raises."""
-        if interaction.type is not discord.InteractionType.application_command:
+        if interaction.type not in _CARRIED_OUT:
             return
         try:
             await self._answer(interaction)
         except Exception as error:
-            log.warning("A slash command was not answered: %s", shown(error))
+            log.warning("A slash command or a button was not answered: %s", shown(error))
 
     async def _answer(self, interaction: discord.Interaction) -> None:
         order = self._order(interaction)
@@ -105,43 +113,85 @@ class SlashCommands:
         answer: Answer | None = None
         try:
             if is_late:
-                await interaction.response.defer(ephemeral=True, thinking=True)
+                await _ask_for_time(interaction)
             answer = await work
-            if is_late:
-                await interaction.edit_original_response(content=answer.text)
-            else:
-                await interaction.response.send_message(answer.text, ephemeral=True)
+            await _give(interaction, answer, is_late=is_late)
         finally:
             answer = answer or await work
             if answer.then is not None:
                 await answer.then()
 
     def _order(self, interaction: discord.Interaction) -> Order | None:
-        data: Json = dict(interaction.data or {})
-        member, guild_id = interaction.user, interaction.guild_id
-        if not isinstance(member, discord.Member) or guild_id is None:
+        asked, member = _asked(interaction), interaction.user
+        is_member = isinstance(member, discord.Member)
+        if asked is None or not (is_member or _is_private_button(interaction)):
             return None
-        options = data.get("options") or []
         return self._orders.slash_order(
-            str(data.get("name", "")),
-            options[0].get("value") if options else None,
+            *asked,
             channel_id=interaction.channel_id or 0,
-            guild_id=guild_id,
+            guild_id=interaction.guild_id or 0,
             member_id=member.id,
-            rights=self._rights(member),
+            rights=self._rights(member) if isinstance(member, discord.Member) else Rights.MEMBER,
         )
+
+
+def _asked(interaction: discord.Interaction) -> tuple[str, Any] | None:
+    """(name, argument) of the order; None: a button that is none of ours."""
+    data: Json = dict(interaction.data or {})
+    if interaction.type is discord.InteractionType.component:
+        return order_in(str(data.get("custom_id", "")))
+    options = data.get("options") or []
+    if not options:
+        return str(data.get("name", "")), None
+    first = options[0]
+    argument = first["name"] if first.get("type") == _PART else first.get("value")
+    return str(data.get("name", "")), argument
+
+
+def _is_private_button(interaction: discord.Interaction) -> bool:
+    """Whether nobody else sees the message that the pressed button stands under. Such a message
+    asked something; its answer takes its place, and the buttons go."""
+    message = interaction.message
+    return message is not None and (interaction.guild_id is None or message.flags.ephemeral)
+
+
+async def _ask_for_time(interaction: discord.Interaction) -> None:
+    if _is_private_button(interaction):
+        await interaction.response.edit_message(content=_AT_IT, **instead((), None))
+    else:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+async def _give(interaction: discord.Interaction, answer: Answer, *, is_late: bool) -> None:
+    if is_late:
+        await interaction.edit_original_response(
+            content=answer.text, **instead(answer.buttons, answer.file)
+        )
+    elif _is_private_button(interaction):
+        await interaction.response.edit_message(
+            content=answer.text, **instead(answer.buttons, answer.file)
+        )
+    else:
+        more = extras(answer.buttons, answer.file)
+        await interaction.response.send_message(answer.text, ephemeral=True, **more)
 
 
 def command_of(order: SlashOrder) -> Any:
     """An order as Discord wants it registered."""
     permissions = _PERMISSIONS.get(order.rights)
+    options = [_option(order.argument)] if order.argument is not None else []
+    options += [_part(part) for part in order.parts]
     return {
         "type": _CHAT_INPUT,
         "name": order.name,
         "description": order.description[:_MOST_CHARS],
-        "options": [_option(order.argument)] if order.argument is not None else [],
+        "options": options,
         "default_member_permissions": None if permissions is None else permissions.value,
     }
+
+
+def _part(part: SlashPart) -> Json:
+    return {"type": _PART, "name": part.name, "description": part.help[:_MOST_CHARS]}
 
 
 def _option(argument: SlashArgument) -> Json:

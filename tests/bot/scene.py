@@ -58,8 +58,6 @@ def incoming(
 def fill(database: Database) -> None:
     """The history of the little community."""
     database.upsert_channels([TAVERN, CELLAR])
-    database.upsert_members([MIRA, BOB, SHY, ROBOT])
-    database.set_excluded(SHY.member_id, True)
     database.set_allowed(CELLAR.channel_id, False)
     database.upsert_messages(
         [
@@ -73,6 +71,9 @@ def fill(database: Database) -> None:
             replace(record(8, MIRA, "a deleted dungeon is gone"), deleted_at_ms=START_MS),
         ]
     )
+    # Afterwards: what an excluded member said before that is there.
+    database.upsert_members([MIRA, BOB, SHY, ROBOT])
+    database.set_excluded(SHY.member_id, True)
 
 
 class ByteTokenizer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ from bot.platforms.platform import LoginsUsedUpError
 from bot.protocol import ExitCode
 from model.gguf_check import GgufError
 from storage.connections import DatabaseBusyError, DatabaseError, DatabaseUnwritableError
-from storage.database import Database
+from storage.database import ContextLine, Database
 from storage.errors import MynahError
 from storage.paths import Home
 from tests.bot.unwritable import unwritable
+from tests.storage.rows import message
 
 
 @pytest.fixture
@@ -107,6 +109,16 @@ async def test_who_is_left_out_while_it_loads_is(bot: Bot, database: Database) -
     member = database.member(5)
     assert member is not None
     assert member.is_excluded
+
+
+async def test_who_is_being_forgotten_is_in_no_transcript(bot: Bot, database: Database) -> None:
+    member_id = 5 << 50
+    line = ContextLine(1, "said", "Mira", "hello", 1, 10)
+    database.upsert_messages([message(10, author_id=member_id), message(11)])
+    database.append_context_lines([line, replace(line, message_id=11)])
+    database.begin_forgetting(member_id, "ada", 1)
+    await bot.forget(member_id)
+    assert [one.message_id for one in database.context(1, 5)] == [11]
 
 
 @pytest.mark.parametrize(

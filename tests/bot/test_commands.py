@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,9 @@ EVERYONE = (MIRA, BOB, TWIN)
 
 class Bot:
     """What orders need of the bot, in memory."""
+
+    privacy: Any = None
+    """Tested over Discord's own protocol: platforms/test_discord_privacy.py."""
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
@@ -139,9 +143,10 @@ def test_what_is_no_order_of_ours_is_none(bot: Bot, text: str) -> None:
 @pytest.mark.parametrize("spec", TABLE, ids=lambda spec: spec.name)
 def test_a_stranger_gets_silence_and_a_moderator_little(bot: Bot, spec: object) -> None:
     name = spec.name  # type: ignore[attr-defined]
-    assert recognised(bot, said(f"!{name}", Rights.MEMBER)) is None
+    for_all = name in ("privacy", "about")
+    assert (recognised(bot, said(f"!{name}", Rights.MEMBER)) is not None) == for_all
     may = recognised(bot, said(f"!{name}", Rights.MODERATOR)) is not None
-    assert may == (name in ("quiet", "help"))
+    assert may == (for_all or name in ("quiet", "help"))
     assert recognised(bot, said(f"!{name}", Rights.ADMIN)) is not None
 
 
@@ -170,6 +175,7 @@ def test_what_others_say_is_talk(bot: Bot) -> None:
     assert not orders.is_order(said("!setrate 0.2", Rights.MEMBER))
     assert not orders.is_order(said("!setrate 0.2", author=ROBOT))
     assert not orders.is_order(said("!roll 2d6"))
+    assert orders.is_order(said("!privacy show", Rights.MEMBER, age_s=9e6)), "kept nowhere"
     assert not orders.is_order(said("I said !setrate 0.2"))
 
 
@@ -412,9 +418,10 @@ async def test_help_lists_what_the_asker_may_use(bot: Bot) -> None:
     shown = re.findall(r"`!(\w+)", everything)
     assert shown == [spec.name for spec in TABLE if not spec.is_hidden]
     assert "`!setmaxlen 50-500 tokens`" in everything
+    assert "`!privacy show|export|optin|optout|forget`" in everything
     assert "exclude" not in everything
     little = (await answered(bot, "!help", Rights.MODERATOR)).text
-    assert re.findall(r"`!(\w+)", little) == ["quiet", "help"]
+    assert re.findall(r"`!(\w+)", little) == ["quiet", "help", "privacy", "about"]
 
 
 @pytest.mark.parametrize("ping", ["@everyone", "@here", "@Everyone", "<@101>", "<@!101>", "<@&5>"])

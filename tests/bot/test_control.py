@@ -67,6 +67,9 @@ class Parrot:
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         self.asked.append(("exclude", (member_id, is_excluded)))
 
+    async def forget(self, member_id: int) -> None:
+        self.asked.append(("forget", member_id))
+
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:
         return [{"n": n} for n in range(limit)]
 
@@ -112,6 +115,7 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
         assert await client.ask("follow") == {}
         assert await client.ask("set", name="temperature", text="0.5") == {}
         assert await client.ask("exclude", member_id=7, is_excluded=True) == {}
+        assert await client.ask("forget", member_id=7) == {}
         assert len((await client.ask("verdicts"))["verdicts"]) == 20
         assert (await client.ask("verdicts", limit=2))["verdicts"] == [{"n": 0}, {"n": 1}]
         assert parrot.asked == [
@@ -121,6 +125,7 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
             ("follow", None),
             ("set", ("temperature", "0.5")),
             ("exclude", (7, True)),
+            ("forget", 7),
         ]
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -169,8 +169,8 @@ async def test_what_may_not_be_read_is_in_no_transcript(database: Database, engi
     assert robot.verdict == Silent(SilentReason.BOT)
     assert database.context(500, 10) == []
     assert database.context(501, 10) == []
-    # What is said where the bot may not read is not even stored.
-    assert [m.message_id for m in database.messages_by_id([930, 931, 932])] == [930, 932]
+    # What is said where the bot may not read is not even stored, nor what an excluded member says.
+    assert [m.message_id for m in database.messages_by_id([930, 931, 932])] == [932]
 
 
 async def test_a_message_is_stored_though_generation_fails(
@@ -419,3 +419,17 @@ async def test_the_event_loop_is_free_while_a_reply_is_generated(
     # Not a figure of speed: a loop that waited for the engine would have gaps as long as a reply.
     assert max(gaps_s) < generated_s / 2
     assert len(gaps_s) > 10
+
+
+async def test_a_forgotten_member_is_neither_stored_nor_read_nor_answered(
+    database: Database, engine: Engine
+) -> None:
+    room, gone = Room(), replace(BOB, member_id=BOB.member_id << 50)
+    pipeline = make(database, engine, room)
+    await pipeline.handle(incoming("well", message_id=930, author=gone))
+    database.forget_member(database.begin_forgetting(gone.member_id, "ada", START_MS))
+    trace = await pipeline.handle(incoming("Mynah, hi", message_id=931, author=gone))
+    assert trace.verdict == Silent(SilentReason.EXCLUDED)
+    assert database.messages_by_id([930, 931]) == []
+    assert database.member(gone.member_id) is None
+    assert (database.context(TAVERN.channel_id, 5), room.sent) == ([], [])
