@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from data.memory import MemoryBuild, MemoryProgress, build_memory
 from model.embedder import Embedder, ready_embedder
 from scripts.edge import add_home, add_json, ending_in_a_sentence
+from scripts.erasures import finish_erasing
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import sha256_file, write_text_atomically
@@ -111,6 +112,8 @@ def give_way() -> None:
 def run(arguments: argparse.Namespace, stop: Stop) -> dict[str, object]:
     """Build under the home's lock; what `--json` prints."""
     home = find_home(arguments.home).ensure()
+    with Database.open(home.database, backups=home.backups) as database:
+        finish_erasing(home, database)
     try:
         with FileLock(home.data_storage / "embeddings.lock", timeout=0):
             build = _build(home, arguments, stop)
@@ -156,9 +159,9 @@ def _start_over_if_changed(index: VectorIndex, gguf: Path) -> None:
     """Vectors of another embedder go: they do not compare with this one's."""
     current = sha256_file(gguf)
     before = built_with(index.folder)
-    if before and before != current:
+    if before != current and (made := index.ids()):
         say("The embedder is another one than before: the memory is built anew.")
-        index.delete(index.ids())
+        index.delete(made)
         index.compact()
     if before != current:
         write_text_atomically(index.folder / BUILT_WITH, current)

@@ -132,6 +132,8 @@ def show(result: dict[str, Any]) -> None:
                 f"{mark} {version['version_id']:<32} {version['kind']:<6} {version['status']:<10}"
                 f"{version['size_bytes'] / 1e6:>9.1f} MB  {_date(version['created_at_ms'])}"
             )
+            if version["tainted_at_ms"]:
+                print(f"    {_tainted(version)}")
     elif "verified" in result:
         for version_id, problem in result["verified"].items():
             print(problem or f"{version_id}: the file is what was registered.")
@@ -140,7 +142,17 @@ def show(result: dict[str, Any]) -> None:
     else:
         for name, value in result["version"].items():
             text = ", ".join(value) if isinstance(value, list) else value
-            print(f"{name:<15} {_date(int(value)) if name.endswith('_at_ms') else text}")
+            is_time = name.endswith("_ms") and value is not None
+            print(f"{name:<15} {_date(int(value)) if is_time else text}")
+
+
+def _tainted(version: dict[str, Any]) -> str:
+    """What is wrong with a version that learned what was erased since, and until when."""
+    by = _date(version["retrain_by_ms"])
+    said = f"learned from {version['tainted_because']}: retrain by {by}"
+    if not version["deferred_at_ms"]:
+        return said
+    return f"{said}; deferred by {version['deferred_by']}: {version['deferred_why']}"
 
 
 def _date(at_ms: int) -> str:

@@ -1,29 +1,23 @@
-"""The two lists of the page Data, each with what may be done with the chosen row."""
+"""The lists of the page Data, each with what may be done with the chosen row; channels are here."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import customtkinter as ctk
 
 from gui import theme
-from gui.components.controls import entry
 from gui.components.enabling import enable
 from gui.components.keyboard import reachable
 from gui.components.table import Column, Row, Table
 from gui.components.tooltip import Tooltip
-from gui.models.data_model import (
-    MOST_MEMBERS,
-    DataModel,
-    channel_cells,
-    channel_order,
-    channel_tone,
-    member_cells,
-    member_order,
-)
+from gui.models.backups_model import BackupRow
+from gui.models.chore import Job
+from gui.models.data_model import DataModel, channel_cells, channel_order, channel_tone
 from gui.ui_thread import UiThread
+from storage.readonly import MemberRow
 
-SEARCH_AFTER_MS = 250
+LINE_WRAP = 680
 CHANNEL_COLUMNS = (
     Column("Channel", 180, stretches=True),
     Column("Messages", 95, is_number=True),
@@ -32,51 +26,74 @@ CHANNEL_COLUMNS = (
     Column("Read live", 95, largest_first=True),
     Column("Learned from", 105, largest_first=True),
 )
-MEMBER_COLUMNS = (
-    Column("Member", 160, stretches=True),
-    Column("Account", 130),
-    Column("Messages", 95, is_number=True),
-    Column("Excluded", 85, largest_first=True),
-    Column("Note", 150),
-)
 NO_CHANNELS = (
     "No channel is known yet. Import files or fetch from Discord above; channels that the bot "
     "reads live are chosen on the Setup page."
 )
-NO_MEMBERS = "Nobody is known yet. Members come with the first import, fetch or message."
-NOT_FOUND = "Nobody is called so."
 
 
-class _List:
-    """A table, the things beside the choice of the list, and a line below."""
+class Acts(Protocol):
+    """What a list asks of the page around it."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing long is being done, so that something may begin."""
+
+    def begin(self, job: Job) -> None:
+        """Do something that takes long."""
+
+    def forget(self, member: MemberRow) -> None:
+        """Ask, and forget a member."""
+
+    def restore(self, backup: BackupRow, job: Job) -> None:
+        """Ask, and restore a backup."""
+
+    def open_backups(self) -> None:
+        """Show their folder."""
+
+
+class DataList:
+    """A table, things beside the choice of the list, above and below the table, and a line."""
 
     def __init__(self, body: Any, head: Any, model: DataModel, ui: UiThread) -> None:
         self.model = model
         self.ui = ui
         self.actions = ctk.CTkFrame(head, fg_color="transparent")
+        self.above: Any = None
+        self.below: Any = None
         self.table = self.make(body)
-        self.line = theme.muted(body, "", wraplength=680)
+        self.line = theme.muted(body, "", wraplength=LINE_WRAP)
         self._line_row = 0
 
     def make(self, body: Any) -> Table:
+        """Also sets `above` and `below` where there is something."""
         raise NotImplementedError
 
     def show(self) -> None:
         """What the model has now."""
         raise NotImplementedError
 
+    def reload(self) -> None:
+        """Read anew what only this list shows: it has come into sight, or something was changed."""
+
     def place(self, row: int) -> None:
-        """Into sight; the line's place is the next row's."""
+        """Into sight: four rows from `row` on; the table's is the second."""
         self.actions.grid(row=0, column=2, sticky="e")
-        self.table.grid(row=row, column=0, sticky="nsew")
-        self._line_row = row + 1
+        if self.above is not None:
+            self.above.grid(row=row, column=0, sticky="ew", pady=(0, theme.GAP))
+        self.table.grid(row=row + 1, column=0, sticky="nsew")
+        if self.below is not None:
+            self.below.grid(row=row + 2, column=0, sticky="ew", pady=(theme.GAP, 0))
+        self._line_row = row + 3
+        self.reload()
 
     def hide(self) -> None:
-        for widget in (self.actions, self.table, self.line):
-            widget.grid_forget()
+        for widget in (self.actions, self.above, self.table, self.below, self.line):
+            if widget is not None:
+                widget.grid_forget()
 
     def say(self, words: str) -> None:
-        """Below the table; "" takes the line away."""
+        """Below all; "" takes the line away."""
         self.line.configure(text=words)
         if words:
             self.line.grid(row=self._line_row, column=0, sticky="w")
@@ -84,7 +101,7 @@ class _List:
             self.line.grid_forget()
 
 
-class ChannelList(_List):
+class ChannelList(DataList):
     """Channels: read live or not, learned from or not."""
 
     def make(self, body: Any) -> Table:
@@ -150,84 +167,3 @@ class ChannelList(_List):
         channel = self.model.channel(self.table.selected)
         if channel is not None:
             self.model.set_allowed(channel, not channel.is_allowed)
-
-
-class MemberList(_List):
-    """Members: found by name, excluded or not."""
-
-    def make(self, body: Any) -> Table:
-        self._timer = ""
-        self.search = entry(self.actions, "Find a member", width=200)
-        for event_name in ("<Key>", "<<Paste>>", "<<Cut>>"):
-            self.search.bind(event_name, lambda event: self._typed(), add="+")
-        self.search.bind("<Escape>", lambda event: self._clear(), add="+")
-        self.search.grid(row=0, column=0, padx=(0, theme.GAP))
-        self.exclude = theme.secondary(self.actions, "Exclude", self._toggle, width=110)
-        self.exclude.grid(row=0, column=1)
-        Tooltip(
-            reachable(self.exclude),
-            "An excluded member is not read, answered, recalled or learned from. A model that was "
-            "trained before keeps what it learned until it is trained again.",
-        )
-        table = Table(
-            body,
-            MEMBER_COLUMNS,
-            on_select=lambda row_id: self._show_chosen(),
-            empty=NO_MEMBERS,
-            visible_rows=4,
-        )
-        table.sort(2, descending=True)
-        return table
-
-    def show(self) -> None:
-        members = self.model.stored.members
-        self.table.say_empty(NOT_FOUND if self.model.search else NO_MEMBERS)
-        self.table.show(
-            [
-                Row(
-                    str(one.member_id),
-                    member_cells(one),
-                    member_order(one),
-                    "warn" if one.is_excluded else "muted" if one.is_bot else "",
-                )
-                for one in members
-            ]
-        )
-        is_cut = len(members) == MOST_MEMBERS
-        words = f"These are the {MOST_MEMBERS:,} who said most; a search finds the others."
-        self.say(words if is_cut else "")
-        self._show_chosen()
-
-    def hide(self) -> None:
-        super().hide()
-        self._cancel_timer()
-
-    def _show_chosen(self) -> None:
-        member = self.model.member(self.table.selected)
-        excluded = member is not None and member.is_excluded
-        self.exclude.configure(text="Include again" if excluded else "Exclude")
-        enable(self.exclude, member is not None and not self.model.is_busy)
-
-    def _toggle(self) -> None:
-        member = self.model.member(self.table.selected)
-        if member is not None:
-            self.model.set_excluded(member, not member.is_excluded)
-
-    def _typed(self) -> None:
-        """The search follows when the typing rests."""
-        self._cancel_timer()
-        self._timer = self.ui.after(SEARCH_AFTER_MS, self._look)
-
-    def _look(self) -> None:
-        self._timer = ""
-        if self.search.winfo_exists():
-            self.model.look_for(self.search.get().strip())
-
-    def _clear(self) -> None:
-        self.search.delete(0, "end")
-        self._typed()
-
-    def _cancel_timer(self) -> None:
-        if self._timer:
-            self.ui.cancel(self._timer)
-            self._timer = ""

@@ -72,8 +72,10 @@ class MainWindow(ctk.CTkFrame):
     ) -> None:
         self.notices.error(what, why, mend, act)
 
-    def confirm(self, question: str, yes: str, act: Callable[[], object]) -> None:
-        self.notices.question(question, yes, act)
+    def confirm(
+        self, question: str, yes: str, act: Callable[[], object], details: str = ""
+    ) -> None:
+        self.notices.question(question, yes, act, details)
 
     def notify(self, text: str) -> None:
         self.notices.line(text)

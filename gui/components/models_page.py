@@ -15,9 +15,17 @@ from gui.components.keyboard import reachable
 from gui.components.page import Page
 from gui.components.reading_text import Kind, ReadingText
 from gui.components.table import Column, Row, Table
+from gui.components.tainted_card import TaintedCard
 from gui.components.tooltip import Tooltip
 from gui.components.working import Working
-from gui.models.model_listing import cells_of, details_of, order_of, tone_of
+from gui.models.model_listing import (
+    barred,
+    cells_of,
+    details_of,
+    order_of,
+    tainted_words,
+    tone_of,
+)
 from gui.models.models_model import ModelsModel
 from gui.models.serving_words import is_changing, now_words, serving_of
 from gui.models.wizard_model import StepName
@@ -26,7 +34,7 @@ from gui.supervision import State
 COLUMNS = (
     Column("Name", 210, stretches=True),
     Column("Kind", 70),
-    Column("Status", 100),
+    Column("Status", 115),
     Column("Size", 80, is_number=True),
     Column("Made", 130, largest_first=True),
     Column("Trained on", 120),
@@ -57,9 +65,12 @@ class ModelsPage(Page):
         self.model = ModelsModel(self.app, self._show, self._fail, self._say, self._offer_restart)
         self.body.grid_columnconfigure(0, weight=1)
         # The list keeps some rows also where cards take the room.
-        self.body.grid_rowconfigure(3, weight=4, minsize=LEAST_LIST_PX)
+        self.body.grid_rowconfigure(4, weight=4, minsize=LEAST_LIST_PX)
         self._make_buttons()
         self._make_own_file()
+        self.tainted = TaintedCard(
+            self.body, self.model.use_tainted, row=2, column=0, pady=(0, theme.GAP)
+        )
         self.serving = theme.muted(self.body, wraplength=440)
         self.body.bind("<Configure>", self._wrap, add="+")
         self.table = Table(
@@ -70,10 +81,10 @@ class ModelsPage(Page):
             empty="The list is being read.",
         )
         self.table.sort(4, descending=True)
-        self.table.grid(row=3, column=0, sticky="nsew")
+        self.table.grid(row=4, column=0, sticky="nsew")
         self.details = ReadingText(self.body, KINDS, lines=10)
         self.working = Working(
-            self.body, self.app.ui, self.model.stop, row=5, column=0, pady=(theme.GAP, 0)
+            self.body, self.app.ui, self.model.stop, row=6, column=0, pady=(theme.GAP, 0)
         )
         self._make_reachable()
         self.watch("data", lambda value: self.model.reload())
@@ -160,10 +171,10 @@ class ModelsPage(Page):
     def _toggle_details(self) -> None:
         if self.details.winfo_manager():
             self.details.grid_forget()
-            self.body.grid_rowconfigure(4, weight=0)
+            self.body.grid_rowconfigure(5, weight=0)
         else:
-            self.body.grid_rowconfigure(4, weight=1)
-            self.details.grid(row=4, column=0, sticky="nsew", pady=(theme.GAP, 0))
+            self.body.grid_rowconfigure(5, weight=1)
+            self.details.grid(row=5, column=0, sticky="nsew", pady=(theme.GAP, 0))
         self._show_chosen()
 
     def _choose_file(self) -> None:
@@ -230,7 +241,7 @@ class ModelsPage(Page):
         if self.serving.cget("text") != words:
             self.serving.configure(text=words)
         if words and not self.serving.winfo_manager():
-            self.serving.grid(row=2, column=0, sticky="ew", pady=(0, theme.GAP))
+            self.serving.grid(row=3, column=0, sticky="ew", pady=(0, theme.GAP))
         elif not words:
             self.serving.grid_forget()
         self.working.show(self.model.doing)
@@ -246,7 +257,13 @@ class ModelsPage(Page):
         chosen = self.model.listing.find(self.table.selected)
         is_free = not self.model.doing
         for button, may in (
-            (self.deploy, is_free and chosen is not None and chosen.status != "deployed"),
+            (
+                self.deploy,
+                is_free
+                and chosen is not None
+                and chosen.status != "deployed"
+                and not chosen.is_barred,
+            ),
             (self.roll_back, is_free and self.model.can_roll_back),
             (self.verify, is_free and bool(self.model.listing.versions)),
             (self.show_details, bool(self.model.listing.versions)),
@@ -254,6 +271,8 @@ class ModelsPage(Page):
             (self.use_deployed, is_free),
         ):
             enable(button, may)
+        versions = self.model.listing.versions
+        self.tainted.show(tainted_words(versions), barred(versions, self.table.selected), is_free)
         shown = bool(self.details.winfo_manager())
         self.show_details.configure(text="Hide details" if shown else "Show details")
         if shown and chosen is None:

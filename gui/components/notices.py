@@ -47,14 +47,22 @@ class Notices(ctk.CTkFrame):
         self._button(card, theme.secondary, "Close", lambda: None, 2)
         _Wrap(card, said, reason)
 
-    def question(self, question: str, yes: str, act: Callable[[], object]) -> None:
+    def question(
+        self, question: str, yes: str, act: Callable[[], object], details: str = ""
+    ) -> None:
         """Asks; `act` only when `yes` is pressed."""
         card = self._card(theme.WARN)
         asked = theme.label(card, question, "bold", wraplength=FIRST_WRAP)
-        asked.grid(row=0, column=0, rowspan=2, sticky="w", padx=theme.PAD, pady=theme.PAD)
+        labels = [asked]
+        if details:
+            asked.grid(row=0, column=0, sticky="w", padx=theme.PAD, pady=(theme.GAP, 0))
+            labels.append(theme.label(card, details, wraplength=FIRST_WRAP))
+            labels[1].grid(row=1, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
+        else:
+            asked.grid(row=0, column=0, rowspan=2, sticky="w", padx=theme.PAD, pady=theme.PAD)
         self._button(card, theme.danger, yes, act, 1)
         no = self._button(card, theme.secondary, "No", lambda: None, 2)
-        _Wrap(card, asked)
+        _Wrap(card, *labels)
         # Later: who asks may only now bring the window into sight, which takes the focus.
         self._ui.after(1, lambda: self._focus_on(no))
 

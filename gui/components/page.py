@@ -23,8 +23,10 @@ class Shell(Protocol):
     ) -> None:
         """A card above the page: what happened, why, and a button that mends it."""
 
-    def confirm(self, question: str, yes: str, act: Callable[[], object]) -> None:
-        """Ask before something that cannot be taken back."""
+    def confirm(
+        self, question: str, yes: str, act: Callable[[], object], details: str = ""
+    ) -> None:
+        """Ask before something that cannot be taken back; `details` stand below the question."""
 
     def notify(self, text: str) -> None:
         """A line that goes by itself."""

@@ -16,8 +16,8 @@ BAR_PX = 3
 class RunCard(ctk.CTkFrame):
     """Takes its place in the parent's grid while it has something to say. Tk's thread alone."""
 
-    def __init__(self, parent: Any, **place: Any) -> None:
-        """`place` goes to `grid`."""
+    def __init__(self, parent: Any, *, wrap: int = WRAP_PX, **place: Any) -> None:
+        """Lines are `wrap` pixels wide at 100 %; `place` goes to `grid`."""
         super().__init__(
             parent,
             fg_color=theme.CARD,
@@ -27,7 +27,7 @@ class RunCard(ctk.CTkFrame):
         )
         self._place = {"sticky": "ew", **place}
         self.grid_columnconfigure(0, weight=1)
-        self._words = theme.label(self, "", wraplength=WRAP_PX)
+        self._words = theme.label(self, "", wraplength=wrap)
         self._words.grid(row=0, column=0, sticky="w", padx=theme.PAD, pady=theme.GAP)
         self._bar = ctk.CTkProgressBar(
             self, height=BAR_PX * 2, progress_color=theme.ACCENT, fg_color=theme.LINE

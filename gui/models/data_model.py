@@ -21,6 +21,8 @@ CHANNEL_IDS = "discord_channel_ids"
 MOST_MEMBERS = 1_000
 """Shown at most; a search finds the others."""
 
+CONSENT_WORDS = {"unset": "not said", "opted_in": "opted in", "opted_out": "opted out"}
+
 OnFailed = Callable[[str, str], object]
 """Gets what happened and why."""
 
@@ -167,6 +169,40 @@ class DataModel:
                 failed=self._refused,
             )
 
+    def set_consent(self, member: MemberRow, may_learn: bool) -> None:
+        """Keep what a member said about being learned from; a running bot is told."""
+        now = "may be learned from." if may_learn else "is neither recalled nor learned from."
+        if self._begin():
+            self._app.run_script(
+                "privacy.py",
+                "optin" if may_learn else "optout",
+                "--member",
+                str(member.member_id),
+                "--json",
+                done=lambda result: self._done(f"{member.nickname} {now}"),
+                failed=self._refused,
+            )
+
+    def look_up(self, member: MemberRow, done: Callable[[dict[str, Any]], object]) -> None:
+        """What is stored of a member, as `scripts/privacy.py show --json` says it. Takes seconds
+        where training sets are large."""
+
+        def shown(view: dict[str, Any]) -> None:
+            self.is_busy = False
+            self._changed()
+            done(view)
+
+        if self._begin():
+            self._app.run_script(
+                "privacy.py",
+                "show",
+                "--member",
+                str(member.member_id),
+                "--json",
+                done=shown,
+                failed=self._refused,
+            )
+
     def _begin(self) -> bool:
         """Whether a change may begin."""
         if self.is_busy:
@@ -249,13 +285,13 @@ def channel_tone(channel: ChannelRow, model: DataModel) -> str:
 
 
 def member_cells(member: MemberRow) -> tuple[str, ...]:
-    """Nickname, account, messages, what counts for them."""
+    """Nickname, account, messages, what they said about being learned from, excluded."""
     return (
         member.nickname,
         member.name,
         f"{member.messages:,}",
+        consent_of(member),
         "yes" if member.is_excluded else "no",
-        note_of(member),
     )
 
 
@@ -265,13 +301,20 @@ def member_order(member: MemberRow) -> tuple[Any, ...]:
         member.nickname.casefold(),
         member.name.casefold(),
         member.messages,
+        consent_of(member),
         member.is_excluded,
-        note_of(member),
     )
 
 
-def note_of(member: MemberRow) -> str:
-    """What else counts for a member."""
+def member_tone(member: MemberRow) -> str:
+    """The colour of its row."""
+    if member.is_excluded or member.consent == "opted_out":
+        return "warn"
     if member.is_bot:
-        return "bot: never learned from"
-    return {"opted_out": "opted out", "opted_in": "opted in"}.get(member.consent, "")
+        return "muted"
+    return "good" if member.consent == "opted_in" else ""
+
+
+def consent_of(member: MemberRow) -> str:
+    """What a member said about being learned from, in words."""
+    return "bot: never" if member.is_bot else CONSENT_WORDS[member.consent]

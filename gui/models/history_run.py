@@ -170,11 +170,17 @@ def import_words(figures: Mapping[str, Any]) -> str:
 
 
 def fetch_words(figures: Mapping[str, Any]) -> str:
-    """ "channel 2 of 5 · 3,200 messages · 48 a second · #general up to 2025-05-03"."""
+    """ "channel 2 of 5 · 3,200 messages · 48 a second · 1:10 left · #general up to 2025-05-03"."""
+    if waiting := figures.get("waiting"):
+        return f"{many(figures['messages'], 'message')} · waiting: {waiting}"
     day = datetime.fromtimestamp(figures["reached_ms"] / 1000, timezone.utc).date()
+    left_s = figures.get("left_s")
+    left = f" · {left_words(left_s)}" if left_s and left_s >= 1 else ""
+    place = min(figures["channels_done"] + 1, figures["channels_total"])
     return (
-        f"channel {figures['channels_done'] + 1} of {figures['channels_total']} · "
-        f"{many(figures['messages'], 'message')} · {figures['per_s']:,.0f} a second · "
+        f"{'again, ' if figures.get('again') else ''}"
+        f"channel {place} of {figures['channels_total']} · "
+        f"{many(figures['messages'], 'message')} · {figures['per_s']:,.0f} a second{left} · "
         f"#{figures['channel']} up to {day}"
     )
 
@@ -186,8 +192,13 @@ def imported_words(result: Mapping[str, Any]) -> str:
         words += f", {result['unchanged']:,} known before"
     words += "."
     skipped, broken = result.get("files_skipped", ()), result.get("files_broken", ())
-    if skipped:
+    if len(skipped) == 1:
+        words += f" {Path(skipped[0]['file']).name} was passed over: {skipped[0]['reason']}."
+    elif skipped:
         words += f" {many(len(skipped), 'file')} passed over: not exports in JSON."
+    private = sum(package["private_messages"] for package in result.get("packages", ()))
+    if private:
+        words += f" {many(private, 'private message')} of data packages left out, unread."
     if broken:
         words += f" {many(len(broken), 'file')} broken off, read as far as they go."
     if result.get("quarantined"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gui.models.words import day_words
 from storage import readonly
 from storage.paths import Home
 from storage.records import ModelVersion
@@ -17,6 +18,8 @@ STATUS_WORDS = {
     "deployed": "answers now",
     "retired": "earlier",
 }
+MOST_TAINTED = 3
+"""Told of on the card."""
 KIND_WORDS = {"base": "base", "tuned": "trained"}
 
 
@@ -47,6 +50,8 @@ def read_listing(home: Home) -> Listing:
 def cells_of(version: ModelVersion, listing: Listing) -> tuple[str, ...]:
     """Name, kind, status, size, when, data set."""
     status = STATUS_WORDS.get(version.status, version.status)
+    if version.is_barred:
+        status = "may not answer"
     if version.version_id in listing.missing:
         status = "file missing"
     return (
@@ -69,6 +74,8 @@ def tone_of(version: ModelVersion, listing: Listing) -> str:
     """The colour of its row, by gui/components/table.py's names."""
     if version.version_id in listing.missing:
         return "bad"
+    if version.tainted_at_ms is not None:
+        return "warn"
     return {"deployed": "good", "retired": "muted"}.get(version.status, "")
 
 
@@ -87,7 +94,39 @@ def details_of(version: ModelVersion, listing: Listing, home: Home) -> list[tupl
         ("File", f"{file} (missing)" if version.version_id in listing.missing else file),
         ("SHA-256", version.sha256),
         *([("Notes", version.notes)] if version.notes else []),
+        *([("Erased since", taint_words(version))] if version.tainted_at_ms is not None else []),
     ]
+
+
+def taint_words(version: ModelVersion) -> str:
+    """Of a version that learned what was erased since: what that means for it, as a sentence."""
+    learned = f"{version.version_id} learned from {version.tainted_because}"
+    retrain = f"train a new one by {day_words(version.retrain_by_ms)}"
+    if version.is_barred:
+        return f"{learned} and does not answer any more: {retrain}."
+    if version.deferred_at_ms is None:
+        return f"{learned}: {retrain}."
+    when = day_words(version.deferred_at_ms)
+    by = f"{version.deferred_by} took that on them on {when}: {version.deferred_why.rstrip('.')}."
+    return f"{learned} and may answer all the same until you {retrain}. {by}"
+
+
+def tainted_words(versions: Sequence[ModelVersion]) -> str:
+    """The sentences of all such versions, the newest first; "" where there are none."""
+    tainted = [version for version in reversed(versions) if version.tainted_at_ms is not None]
+    lines = [taint_words(version) for version in tainted[:MOST_TAINTED]]
+    if len(tainted) > MOST_TAINTED:
+        lines.append(f"So did {len(tainted) - MOST_TAINTED} earlier ones; their details say more.")
+    return "\n".join(lines)
+
+
+def barred(versions: Sequence[ModelVersion], chosen: str | None) -> str:
+    """The version that an operator could let answer all the same: the chosen one, or the only one;
+    "" where neither is."""
+    ids = [version.version_id for version in versions if version.is_barred]
+    if chosen in ids:
+        return str(chosen)
+    return ids[0] if len(ids) == 1 else ""
 
 
 def dataset_words(version: ModelVersion, datasets: Mapping[str, str]) -> str:

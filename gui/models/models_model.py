@@ -129,6 +129,33 @@ class ModelsModel:
         what = version_ids[0] if version_ids else "Every model"
         self._start("verify", *version_ids, doing=f"{what} is compared with its SHA-256.")
 
+    def use_tainted(self, version_id: str, why: str) -> None:
+        """Let a version answer that learned from somebody who was forgotten; `why` is kept with
+        the user's name."""
+        if self.doing:
+            return
+
+        def kept(result: dict[str, Any]) -> None:
+            self.doing, self._run = "", None
+            version = self.listing.find(version_id)
+            if version is not None and version.status == "deployed":
+                self._said(f"{version_id} may answer until it is retrained.")
+                self._app.tell("data")
+                self._changed()
+            else:
+                self.deploy(version_id)
+
+        def refused(reason: str) -> None:
+            self.doing, self._run = "", None
+            self._failed("The model may not answer.", reason)
+            self._changed()
+
+        self.doing = f"That {version_id} may answer is kept with your name."
+        self._run = self._app.run_script(
+            "privacy.py", "defer", version_id, "--why", why, "--json", done=kept, failed=refused
+        )
+        self._changed()
+
     def stop(self) -> None:
         """Leave off what is being done. A script that has begun to deploy has done it or not, and a
         bot that was asked goes on."""

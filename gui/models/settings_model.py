@@ -89,6 +89,17 @@ GROUPS: tuple[Group, ...] = (
             "admin_user_ids": "Admins",
             "admin_role_id": "Admin role",
             "identifies_a_day": "Logins a day",
+            "fetch_every_days": "Fetch the history every",
+            "fetch_reconcile_days": "Read again at a fetch",
+        },
+    ),
+    Group("Consent", {"consent_mode": "Who is learned from"}),
+    Group(
+        "Backups",
+        {
+            "backup_every_days": "Back up every",
+            "backup_daily_kept": "Kept, one a day",
+            "backup_weekly_kept": "Kept, one a week",
         },
     ),
     Group("Logs", {"log_level": "How much is logged"}),

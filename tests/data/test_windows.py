@@ -15,7 +15,7 @@ from data.naming import Renaming
 from data.preprocessor import CleanMessage, clean
 from data.split import TRAINING, VALIDATION, Region, on_both_sides, split
 from data.windows import PlannedExample, Planner, WindowOptions, choose
-from model.chat_format import Note, Own, Said, encode, render_example
+from model.chat_format import NOT_SHARED, Note, Own, Said, encode, render_example
 from tests.data.talk import CHANNEL, MEMBERS, LetterTokenizer, history, talk
 
 PERSONA = "You are Mynah."
@@ -74,6 +74,75 @@ def test_a_window_is_what_stood_before_the_reply() -> None:
     assert len(example.turns) >= windows.MIN_LINES
     assert example.reply == "Mira, see you"
     assert example.source_ids == tuple(range(plan.start + 1, 6))
+
+
+def hidden(messages: list[CleanMessage], *names: str) -> list[CleanMessage]:
+    """The same, but what these said may not be shown."""
+    return [
+        replace(m, text="", not_shown="no", not_learned="no") if m.name in names else m
+        for m in messages
+    ]
+
+
+def test_who_may_not_be_shown_is_a_placeholder_in_its_place() -> None:
+    messages = hidden(
+        talk(
+            ("mira", "raid?"),
+            ("kai", "bob: soup"),
+            ("bob", "mira: at nine"),
+            ("kai", "ok"),
+            ("mira", "fine"),
+            ("bob", "see you"),
+        ),
+        "kai",
+    )
+    planner, _, _ = planner_of(messages, note_share=0.0)
+    outcomes = list(planner.plan([Region(CHANNEL, 0, 6, TRAINING)], {}))
+    assert [outcomes[1], outcomes[3]] == ["no", "no"]
+    plan = PlannedExample(0, TRAINING, CHANNEL, 0, 5, (), 0, 0)
+    example = planner.build(plan)
+    assert example.turns == (
+        Said("mira", "raid?"),
+        NOT_SHARED,
+        Own("mira, at nine"),
+        NOT_SHARED,
+        Said("mira", "fine"),
+    )
+    assert example.source_ids == (1, 3, 5, 6)
+
+
+def test_own_lines_of_another_origin_may_be_hidden_too() -> None:
+    messages = talk(("mira", "raid?"), ("bob", "no"), ("mira", "why"), ("kai", "hm"), ("bob", "so"))
+    messages[1] = replace(messages[1], text="", not_shown="no", not_learned="no")
+    planner, _, _ = planner_of(messages)
+    example = planner.build(PlannedExample(0, TRAINING, CHANNEL, 0, 4, (), 0, 0))
+    assert example.turns[1] == NOT_SHARED
+    assert example.source_ids == (1, 3, 4, 5)
+
+
+def test_placeholders_alone_are_no_context() -> None:
+    lines = [("mira", "raid?"), ("kai", "soup"), ("kai", "stew"), ("bob", "yes")]
+    assert outcome_of_last(hidden(talk(*lines), "kai", "mira")) == windows.SHORT_CONTEXT
+    assert outcome_of_last(hidden(talk(*lines), "kai")) == windows.SHORT_CONTEXT
+    shown = outcome_of_last(talk(*lines))
+    assert isinstance(shown, PlannedExample)
+
+
+def test_counts_are_exact_and_notes_allowed_where_somebody_is_hidden() -> None:
+    messages = hidden(clean(history(1500)[0], MEMBERS)[0], "kai", "Dove")
+    planner, links, channels = planner_of(messages, note_share=1.0)
+    regions = split(channels, links, seed=1)
+    outcomes = list(planner.plan(regions, on_both_sides(regions, channels, links)))
+    examples = [planner.build(one) for one in outcomes if isinstance(one, PlannedExample)]
+    shown = {m.message_id for m in messages if not m.not_shown}
+    assert len(examples) > 100
+    assert any(isinstance(turn, Note) for example in examples for turn in example.turns)
+    for example in examples:
+        ids, _ = encode(
+            render_example(example.persona, example.turns, example.reply), LetterTokenizer()
+        )
+        assert len(ids) == example.tokens
+        assert shown.issuperset(example.source_ids)
 
 
 def test_every_message_has_one_outcome_and_the_same_each_time() -> None:

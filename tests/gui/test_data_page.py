@@ -129,6 +129,12 @@ def test_progress_and_outcome_in_words() -> None:
         "The import is done: 10 messages new, 1 changed, 5 known before. 2 files passed over: not "
         "exports in JSON. 1 record kept aside, with the reasons."
     )
+    result = {"new": 10, "changed": 0, "files_skipped": [{"file": "a/b.pdf", "reason": "a PDF"}]}
+    result["packages"] = [{"private_messages": 7}, {"private_messages": 1}]
+    assert imported_words(result) == (
+        "The import is done: 10 messages new, 0 changed. b.pdf was passed over: a PDF. 8 private "
+        "messages of data packages left out, unread."
+    )
     skipped = [{"name": name, "reason": "may not be read."} for name in "abc"]
     assert fetched_words({"new": 1, "changed": 0, "skipped": skipped}) == (
         "The fetch is done: 1 message new, 0 changed. #a was left out: may not be read. "
@@ -252,7 +258,7 @@ def test_members_are_found_and_excluded(xvfb: str, house: House, home: Home) -> 
         page.choice._buttons_dict["Members"].invoke()
         table = page.list.table
         assert table.row_ids == (str(BOB), str(MIRA))
-        assert cells(table, BOB) == ["Bob", "bob", "8", "no", ""]
+        assert cells(table, BOB) == ["Bob", "bob", "8", "not said", "no"]
         page.list.search._entry.focus_force()
         shown.root.update()  # the hint goes with the focus
         type_keys(shown, "m", "i", "r")
@@ -265,7 +271,7 @@ def test_members_are_found_and_excluded(xvfb: str, house: House, home: Home) -> 
         table.select(str(MIRA))
         press(page.list.exclude)
         free(shown)
-        assert cells(table, MIRA)[3] == "yes"
+        assert cells(table, MIRA)[4] == "yes"
         assert page.list.exclude.cget("text") == "Include again"
         assert readonly.members(home.database, 5, "mira")[0].is_excluded
         press(page.list.exclude)
@@ -294,8 +300,8 @@ def test_a_real_import_and_another_page_meanwhile(
         page = shown.main.page
         pump(shown, lambda: page.run.state == "idle", LONG_S)
         assert page.card.words == (
-            "The import is done: 300 messages new, 0 changed. 1 file passed over: not exports in "
-            "JSON."
+            "The import is done: 300 messages new, 0 changed. other.json was passed over: no "
+            "DiscordChatExporter file: channel or messages missing."
         )
         pump(shown, lambda: page.summary.cget("text").startswith("300 messages"))
         press(page.cancel)  # it says Close now
@@ -370,7 +376,7 @@ def test_many_members_say_that_they_are_not_all(
     xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_model, "MOST_MEMBERS", 1)
-    monkeypatch.setattr("gui.components.data_lists.MOST_MEMBERS", 1)
+    monkeypatch.setattr("gui.components.member_list.MOST_MEMBERS", 1)
     with data(house) as shown:
         page = shown.main.page
         page._choose("Members")

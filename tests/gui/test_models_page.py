@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 from gui.components.models_page import LEAST_LIST_PX, ModelsPage
 from gui.models.model_listing import (
     Listing,
+    barred,
     cells_of,
     dataset_words,
     details_of,
     order_of,
     size_words,
+    taint_words,
+    tainted_words,
     tone_of,
 )
 from gui.models.models_model import NoGgufError, gguf_path
@@ -27,6 +31,7 @@ from storage.database import Database
 from storage.manifest import sha256_file
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
+from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.gui.conftest import QUICK, House
 from tests.gui.fake_bot import REFUSAL
@@ -147,6 +152,35 @@ def test_nothing_stored_is_an_empty_list(tmp_path: Path) -> None:
     assert readonly.dataset_names(tmp_path / "nowhere") == {}
 
 
+def test_what_learned_from_the_erased_in_words() -> None:
+    day_ms = 1_760_000_000_000
+    tainted = {"tainted_at_ms": day_ms, "retrain_by_ms": day_ms + 30 * DAY_MS}
+    barred_one = version("a", tainted_because=FORGOTTEN_MEMBER, **tainted)
+    kept = version("b", tainted_because=DELETED_MESSAGE, **tainted)
+    deferred = {"deferred_at_ms": day_ms, "deferred_by": "ada", "deferred_why": "Sunday."}
+    allowed = version("c", tainted_because=FORGOTTEN_MEMBER, **tainted, **deferred)
+    assert taint_words(barred_one) == (
+        "a learned from a member who was forgotten and does not answer any more: train a new one "
+        "by 2025-11-08."
+    )
+    assert taint_words(kept) == (
+        "b learned from a message that was deleted: train a new one by 2025-11-08."
+    )
+    assert taint_words(allowed) == (
+        "c learned from a member who was forgotten and may answer all the same until you train a "
+        "new one by 2025-11-08. ada took that on them on 2025-10-09: Sunday."
+    )
+    assert tainted_words([version("d")]) == ""
+    assert tainted_words([barred_one, version("d"), kept]).startswith("b learned")
+    assert tainted_words([kept] * 5).endswith("\nSo did 2 earlier ones; their details say more.")
+    assert barred([barred_one, kept, allowed], None) == "a"
+    other = replace(barred_one, version_id="e")
+    assert [barred([barred_one, other], chosen) for chosen in (None, "b", "e")] == ["", "", "e"]
+    listing = Listing((barred_one, kept))
+    assert [cells_of(v, listing)[2] for v in listing.versions] == ["may not answer", "new"]
+    assert {tone_of(v, listing) for v in listing.versions} == {"warn"}
+
+
 # -- the page ---------------------------------------------------------------------------------
 
 
@@ -205,6 +239,42 @@ def test_deploying_rolling_back_and_verifying(
         press(page.verify)
         wait()
         assert "A model is not what was registered." in told(shown)
+
+
+def test_one_that_learned_from_the_forgotten_answers_only_when_somebody_says_why(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(home.database) as db:
+        for name, why in (("old", FORGOTTEN_MEMBER), ("new", DELETED_MESSAGE)):
+            db.taint_model(name, why, 1_760_000_000_000, 1_770_000_000_000)
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        assert "old learned from a member who was forgotten and does not" in page.tainted.words
+        assert "new learned from a message that was deleted" in page.tainted.words
+        page.table.select("old")
+        shown.root.update()
+        assert page.deploy.cget("state") == "disabled"
+        press(page.tainted.use)
+        assert page.tainted.yes.cget("state") == "disabled"
+        page.tainted.why.focus_set()
+        shown.root.update()
+        page.tainted.why.insert(0, "retrained on Sunday")
+        page.tainted.why._entry.event_generate("<Key-period>")
+        shown.root.update()
+        press(page.tainted.yes)
+        pump(shown, lambda: deployed(home) == "old" and not page.model.doing, LONG_S)
+        found = readonly.deployed_model(home.database)
+        assert found is not None
+        assert found.deferred_why.rstrip(".") == "retrained on Sunday"
+        pump(
+            shown,
+            lambda: (
+                "old learned from a member who was forgotten and may answer all"
+                in page.tainted.words
+            ),
+            LONG_S,
+        )
+        assert page.tainted.use.cget("state") == "disabled"
 
 
 def test_details_of_the_chosen_one(

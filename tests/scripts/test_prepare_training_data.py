@@ -31,8 +31,8 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     records, channels = history(2500)  # steps report their progress at each thousand
     with Database.open(home.database) as database:
         database.upsert_channels(channels)
-        database.upsert_members(MEMBERS)
         database.upsert_messages(replace(record, origin=Origin.EXPORT) for record in records)
+        database.upsert_members(MEMBERS)  # afterwards: one of them is excluded
 
     refused = run("--home", str(tmp_path))
     assert refused.returncode == 2
@@ -54,6 +54,7 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     )
     report = json.loads(made.stdout.splitlines()[-1])
     assert report["messages"]["in"] == 2500
+    assert report["consent"]["mode"] == "declared"
     assert read_manifest(home.datasets / "a") is not None
     first = (home.datasets / "a" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Mynah, a regular of The Testers." in first
@@ -63,6 +64,7 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     second = (home.datasets / "b" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Pip, a regular of The Testers." in second
     assert "20 kept" in again.stdout
+    assert "consent_mode declared: 4 of 5 members, 97% of messages" in again.stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits a file's size as POSIX does")
