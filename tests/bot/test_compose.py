@@ -106,17 +106,17 @@ def left_of(turns: list[Turn], *, read: int, within: int) -> tuple[Turn, ...]:
 def test_of_lines_that_are_not_read_yet_the_newest_are_caught_up_with() -> None:
     long = [Said(f"member{n}", "x" * 90) for n in range(8)]
     late = [Said("mira", "a" * 20), Said("Bob", "b" * 20), Said("mira", "c" * 20)]
-    asked = [Note("Bob said no"), Said("Ann", "Mynah?")]
+    asked: list[Turn] = [Note("Bob said no"), Said("Ann", "Mynah?")]
     turns: list[Turn] = [*long, *late, *asked]
     assert left_of(turns, read=8, within=0) == tuple(asked)
     assert left_of(turns, read=8, within=30) == (late[-1], *asked)
     assert left_of(turns, read=8, within=1_000) == (*late, *asked)
     assert left_of(turns, read=11, within=0) == tuple(asked)
     assert left_of(turns, read=13, within=0) == ()  # all of it, the line that asks too
-    by_mira = [*turns[:-1], Said("mira", "Mynah?")]
+    by_mira: list[Turn] = [*turns[:-1], Said("mira", "Mynah?")]
     # What the asker said just before belongs to the question; what stood between goes.
     assert left_of(by_mira, read=8, within=40) == (late[-1], *by_mira[-2:])
-    others = [*long, late[0], Said("Bob", "b" * 90), *asked[:1], Said("mira", "Mynah?")]
+    others: list[Turn] = [*long, late[0], Said("Bob", "b" * 90), *asked[:1], Said("mira", "Mynah?")]
     assert left_of(others, read=8, within=40) == (late[0], *others[-2:])
 
 

@@ -198,6 +198,7 @@ def reply(full_s: float, **changes: object) -> MeasuredReply:
         "evaluated_after_ask": 50,
         "asked_tokens": 20,
         "prompt_tokens": 900,
+        "unread": 2,
         "reply_tokens": 24,
         "reply_s": 2.0,
         "attempts": 1,
@@ -221,6 +222,7 @@ def test_figures_hold_what_was_measured_and_nothing_else() -> None:
     )
     made = figures(measured)
     assert (made["full_p50_s"], made["full_p95_s"], made["full_p99_s"]) == (50.0, 95.0, 99.0)
+    assert (made["unread_lines"], made["replies_with_unread_lines"]) == (200, 100)
     assert made["ttft_ratio"] == 1.25
     assert made["full_p95_ratio"] == 3.8
     assert made["baseline_total_prompt_tokens"] == 1840

@@ -111,7 +111,7 @@ async def test_a_pace_is_even_and_makes_up_for_little() -> None:
     for _ in range(20):
         await pace.turn()
     first_s = time.monotonic() - began_s
-    assert 0.14 < first_s < 0.4
+    assert 0.14 < first_s < 2.0
     time.sleep(0.3)  # noqa: ASYNC251  (the loop was held up)
     began_s = time.monotonic()
     for _ in range(20):
