@@ -10,24 +10,26 @@ from __future__ import annotations
 import re
 
 _A_BOT = {
-    "en": r"(?:(?:chat|ro)?bot|a\.?i\.?|artificial intelligence|language model|llm|(?:chat)?gpt"
-    r"|machine|computer|program|human(?: being)?|(?:actual |real )?person|real|automated)",
+    "en": r"(?:(?:(?:a\.?i\.?|large|chat|self) ?-?)?(?:(?:chat|ro)?b[o0]t(?: account)?"
+    r"|language model|assistant)|a\.?i\.?(?: model)?|artificial intelligence|llm"
+    r"|(?:chat ?)?gpt(?:-?\d\w?)?|machine|computer|program|human(?: being)?"
+    r"|(?:actual |real )?person|real|automated)",
     "de": r"(?:(?:chat)?bot|roboter|ki|k\.i\.|künstliche intelligenz|maschine|computer|programm"
     r"|sprachmodell|mensch|echte person|echt|real|menschlich)",
     "fr": r"(?:(?:chat)?bot|robot|ia|intelligence artificielle|machine|programme|ordinateur"
     r"|humaine?|être humain|vraie personne|personne réelle|réelle?)",
     "es": r"(?:(?:chat)?bot|robot|ia|inteligencia artificial|máquina|programa|ordenador"
-    r"|humano|humana|ser humano|persona real|persona de verdad|real)",
+    r"|humano|humana|ser humano|persona|persona real|persona de verdad|real)",
 }
 _END = {
-    "en": r"(?:or|then|though|tho|lol|lmao|bro|bruh|dude|mate|man|btw|right|yes|no|please|pls"
-    r"|too|by the way|by any chance|in disguise|or what)",
+    "en": r"(?:or|then|though|tho|lol|lmao|lmfao|bro|bruh|dude|mate|man|btw|right|yes|no|please|pls"
+    r"|too|are (?:you|u)|aren['’]?t (?:you|u)|by the way|by any chance|in disguise|or what)",
     "de": r"(?:oder|denn|eigentlich|lol|bitte|etwa|jetzt|auch|alter|digga)",
     "fr": r"(?:ou|alors|lol|mdr|stp|en fait)",
     "es": r"(?:o|entonces|jaja|xd|por favor)",
 }
 _TO_YOU = {
-    "en": r"(?:are|r|aren['’]?t) (?:you|u|ya)(?:,| not| guys)?",
+    "en": r"(?:are|r|aren['’]?t) ?(?:you|u|ya)(?:,| not| guys)?",
     "de": r"(?:bist|bis) du(?:,| nicht)?",
     "fr": r"(?:es[- ]tu|t['’]es|tu es|êtes[- ]vous|vous êtes)",
     "es": r"(?:eres|¿eres|es usted)",
@@ -35,13 +37,16 @@ _TO_YOU = {
 _BETWEEN = {
     "en": r"(?:(?:an?|the|just|actually|really|even|secretly|honestly|seriously|maybe|truly|some"
     r"|some kind of|some sort of|like|only|real|actual|fucking|damn|discord|living) )*",
-    "de": r"(?:(?:ein|eine|einer|ne|nen|der|die|nur|wirklich|eigentlich|echt|echter|richtiger"
+    "de": r"(?:(?:ein|eine|einer|n|ne|nen|der|die|nur|wirklich|eigentlich|echt|echter|richtiger"
     r"|etwa|denn|vielleicht|auch|eh|so) )*",
     "fr": r"(?:(?:une?|le|la|vraiment|juste|en fait|vrai|vraie) )*",
     "es": r"(?:(?:una?|el|la|realmente|solo|acaso|de verdad|en serio) )*",
 }
 _OTHER_WAYS = {
-    "en": (r"(?:am i|are we) (?:talking|speaking|chatting) (?:to|with) ", r"you(?:['’]re| are)? "),
+    "en": (
+        r"(?:am i|are we) (?:talking|speaking|chatting) (?:to|with) ",
+        r"(?:you|u|ya)(?:['’]?re?| are)? (?:not )?",
+    ),
     "de": (r"(?:rede|spreche|schreibe|chatte) ich (?:hier |gerade )?mit (?:einem |einer )?",),
     "fr": (r"(?:est[- ]ce que )?je parle (?:à|avec) ",),
     "es": (r"(?:estoy )?hablando con ",),

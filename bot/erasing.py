@@ -39,7 +39,7 @@ class Erasing:
         self._quiet_s = quiet_s
         self._pause_s = pause_s
         self._due = asyncio.Event()
-        self._asked_s = 0.0
+        self._asked_s = float("-inf")
 
     def soon(self) -> None:
         """Something may have been deleted; returns at once."""
@@ -47,8 +47,9 @@ class Erasing:
         self._due.set()
 
     async def run(self) -> None:
-        """Erase what is pending, also from before the start; for as long as the bot lives."""
-        self.soon()
+        """Erase what is pending, what is from before the start at once: its words could be recalled
+        until then. For as long as the bot lives."""
+        self._due.set()
         while True:
             await self._due.wait()
             await self._quiet()

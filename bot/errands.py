@@ -123,6 +123,7 @@ class Errands:
                 progress=self._note_progress,
                 stop=lambda: self._is_closing,
                 erased=self._forget,
+                follow=False,  # a process of its own does that (bot/erasing.py)
             )
             text = "\n".join(report.lines())
             has_news = bool(report.touched)

@@ -53,6 +53,8 @@ class Healing:
         self._clock_s = clock_s
         self._checked_s = clock_s()
         self._not_before_s = 0.0
+        self._is_waiting = False
+        """For another job to end, which may take days: said once."""
 
     async def run(self) -> None:
         """Look every half minute. Never ends."""
@@ -73,8 +75,10 @@ class Healing:
             if self._recall.has_vectors:
                 return
         if self._clock_s() >= self._not_before_s and not await self._opened():
-            log.warning("The memory's vectors are being built again; recall goes on by full text.")
+            if not self._is_waiting:
+                log.warning("The memory's vectors are to be built; recall goes on by full text.")
             is_built = await self._rebuild()
+            self._is_waiting = is_built is None
             if is_built is False or (is_built and not await self._opened()):
                 log.warning("The memory's vectors could not be built; again in an hour.")
                 self._not_before_s = self._clock_s() + AGAIN_AFTER_S
@@ -84,7 +88,8 @@ class Healing:
         try:
             vectors = await asyncio.to_thread(self._open_vectors)
         except (MynahError, OSError) as error:
-            log.info("The memory's vectors cannot be opened. %s", error)
+            if not self._is_waiting:
+                log.info("The memory's vectors cannot be opened. %s", error)
             return False
         if vectors is not None:
             self._checked_s = self._clock_s()

@@ -19,7 +19,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -34,6 +34,7 @@ from data.backup_archive import (
     key_of,
     read_contents,
     read_through,
+    safe,
     unpack,
     write_archive,
     write_encrypted,
@@ -63,6 +64,7 @@ from storage.manifest import MANIFEST_NAME, read_manifest, write_text_atomically
 from storage.migrating import back_up
 from storage.model_registry import ModelRegistry
 from storage.paths import PROGRAM_DIR, Home
+from storage.schema import HEAD
 
 __all__ = ["Backup", "BackupError", "create", "erase_from_backups", "list_backups", "verify"]
 
@@ -103,7 +105,7 @@ def create(
     say: Say = lambda _: None,
 ) -> Backup:
     """Make a backup, verify it, and rotate: the last one of each of the newest `days` and `weeks`
-    that have one stays, and the newest of all.
+    that have one stays, and the newest of all; this one in any case.
 
     Encrypted where the home has a key (backup_key.make_key): then it is verified before that, and
     the encrypted file is read back. Blocking, minutes where a large model is stored for the first
@@ -148,7 +150,8 @@ def create(
             put(made, path)
         _note_verified(home, path)
         for old in rotated(list_backups(home), days, weeks):
-            old.path.unlink()
+            if old.path != path:  # older than one that a wrong clock dated
+                old.path.unlink()
         _drop_unnamed(home)
     return next(one for one in list_backups(home) if one.path == path)
 
@@ -161,11 +164,13 @@ def list_backups(home: Home) -> list[Backup]:
         for path in sorted(home.backups.glob("mynah-*.zip")):
             if (named := _NAME.fullmatch(path.name)) is None:
                 continue
-            stamp = datetime.strptime(named[1], "%Y%m%d-%H%M%S").replace(tzinfo=timezone.utc)
-            contents = None
+            contents, at_ms = None, 0
+            with suppress(ValueError):  # digits that are no time
+                stamp = datetime.strptime(named[1], "%Y%m%d-%H%M%S").replace(tzinfo=timezone.utc)
+                at_ms = int(stamp.timestamp() * 1000)
             with suppress(BackupDamagedError):
                 contents = read_contents(path)
-            at_ms = contents.created_at_ms if contents else int(stamp.timestamp() * 1000)
+                at_ms = contents.created_at_ms
             size_bytes = path.stat().st_size
             found.append(Backup(path, at_ms, size_bytes, contents, verified.get(path.name)))
     except OSError as error:
@@ -195,8 +200,9 @@ def verify(home: Home, path: Path, opener: Opener, say: Say = lambda _: None) ->
 def check(archive: Path, scratch: Path, opener: Opener) -> Contents:
     """Restore an archive's files at `scratch`, which is removed again, and compare.
 
-    Raises BackupDamagedError, PassphraseError, OSError, DatabaseError.
+    Raises BackupDamagedError, BackupError, PassphraseError, OSError, DatabaseError.
     """
+    refuse_newer(archive, read_contents(archive))
     contents = unpack(archive, scratch, opener)
     database = scratch / DATABASE
     if figures_of(database) != (contents.revision, dict(contents.counts)):
@@ -205,6 +211,15 @@ def check(archive: Path, scratch: Path, opener: Opener) -> Contents:
         pass  # this Mynah can open it
     shutil.rmtree(scratch)
     return contents
+
+
+def refuse_newer(archive: Path, contents: Contents) -> None:
+    """Raise BackupError where this Mynah does not know the archive's database yet."""
+    if contents.revision > HEAD:  # revisions are numbered: 0001, 0002, ...
+        raise BackupError(
+            f"{archive} was made by a newer Mynah (database revision {contents.revision}; this one "
+            f"knows up to {HEAD}): update Mynah, then start again."
+        )
 
 
 def figures_of(database: Path) -> tuple[str, dict[str, int]]:
@@ -248,9 +263,13 @@ def rotated(backups: Iterable[Backup], days: int, weeks: int) -> list[Backup]:
 
 
 def newest_ms(home: Home) -> int | None:
-    """When the newest backup was made; None where there is none. Raises BackupError."""
-    times = (one.at_ms for one in list_backups(home) if one.contents is not None)
-    return max(times, default=None)
+    """When the newest backup was made; None where there is none. Raises BackupError.
+
+    One that a wrong clock dated in the future does not count: no other would be made until then.
+    """
+    now_ms = _now_ms()
+    readable = [one for one in list_backups(home) if one.contents is not None]
+    return max((one.at_ms for one in readable if one.at_ms <= now_ms), default=None)
 
 
 def version() -> str:
@@ -278,22 +297,31 @@ def erase_from_backups(home: Home, erased: Erased) -> int:
         with Database.open(home.database, backups=home.backups) as database:
             tombstones = database.tombstones()
 
-        def rewrite(old: Backup) -> int:
+        def rewrite(path: Path) -> int:
             try:
-                return _erase_from(home, old.path, erased, tombstones, opener)
+                return _erase_from(home, path, erased, tombstones, opener)
             except (BackupDamagedError, PassphraseError, EncryptionError) as error:
-                name = old.path.name
                 log.warning(
-                    "The backup %s was removed: it may hold what is erased. %s", name, error
+                    "The backup %s was removed: it may hold what is erased. %s", path.name, error
                 )
-                old.path.unlink()
+                path.unlink()
                 return 1
 
         # Packing and SQLite let other threads run.
         with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as threads:
-            changed = sum(threads.map(rewrite, list_backups(home)))
+            changed = sum(threads.map(rewrite, [*_archives(home)]))
         _drop_unnamed(home)
     return changed
+
+
+def _archives(home: Home) -> Iterator[Path]:
+    """The home's backups, and copies of them that somebody gave other names. Raises OSError."""
+    yield from (one.path for one in list_backups(home))
+    for path in sorted(home.backups.glob("*.zip")):
+        if _NAME.fullmatch(path.name) is None:
+            with suppress(BackupDamagedError):  # nothing of ours
+                read_contents(path)
+                yield path
 
 
 def _erase_from(
@@ -339,11 +367,11 @@ class _Found:
 def _find(home: Home, copy: Path, with_model: bool) -> _Found:
     """What belongs into a backup besides the database. Raises BackupError."""
     files = {
-        home.relative(path): path for path in (home.tombstone_key, key_file(home)) if path.is_file()
+        _name(home, path): path for path in (home.tombstone_key, key_file(home)) if path.is_file()
     }
     personas = home.root / "personas"
     if personas.is_dir():
-        files |= {home.relative(p): p for p in sorted(personas.rglob("*")) if p.is_file()}
+        files |= {_name(home, p): p for p in sorted(personas.rglob("*")) if p.is_file()}
     large: dict[str, tuple[Path, str]] = {}
     with Database.open(copy) as database:
         registry = ModelRegistry(database, home)
@@ -361,10 +389,23 @@ def _find(home: Home, copy: Path, with_model: bool) -> _Found:
     embedder = read_manifest(home.embedder)
     if embedder is not None and with_model:
         for file, entry in embedder.files.items():
-            large[home.relative(home.embedder / file)] = (home.embedder / file, entry.sha256)
+            large[_name(home, home.embedder / file)] = (home.embedder / file, entry.sha256)
         manifest = home.embedder / MANIFEST_NAME
-        files[home.relative(manifest)] = manifest
+        files[_name(home, manifest)] = manifest
+    for name in (*files, *large):
+        try:
+            safe(name)
+        except ValueError:
+            raise BackupError(
+                f"{name} cannot be in a backup: not every system knows names with : or \\. Rename "
+                "the file."
+            ) from None
     return _Found(files, large, deployed.version_id if deployed else "")
+
+
+def _name(home: Home, path: Path) -> str:
+    """Where a file lies in its home, also below a folder that is a link elsewhere."""
+    return path.relative_to(home.root).as_posix()
 
 
 def _model_name(home: Home, path: Path, version_id: str) -> str:

@@ -14,6 +14,7 @@ models/<sha256>-<key>.gguf.age.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import zipfile
@@ -24,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from data.backup_key import BackupKey, Opener, encrypt
+from data.backup_key import BackupKey, Opener, SealBrokenError, encrypt
 from storage.errors import MynahError
 
 FORMAT = 1
@@ -39,7 +40,7 @@ _LEVEL = 1
 """Of deflate: chat shrinks to a third at 100 MB a second; 9 saves a tenth more at a fifth of it."""
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError,
-    NotImplementedError, RuntimeError,
+    NotImplementedError, RuntimeError, SealBrokenError,
 )  # fmt: skip
 _FOLDERS = ("data_storage", "models", "personas")
 """What an archive may put into a home, and nothing else."""
@@ -116,13 +117,13 @@ def write_encrypted(path: Path, plain: Path, contents: Contents, key: BackupKey)
 
 def read_contents(path: Path) -> Contents:
     """What the manifest says; nothing else is read. Raises BackupDamagedError, OSError."""
-    with _damage(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         return _from_json(archive.read(MANIFEST))
 
 
 def read_through(path: Path) -> None:
     """Read every byte of the zip against its checksums. Raises BackupDamagedError, OSError."""
-    with _damage(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         if (bad := archive.testzip()) is not None:
             raise BackupDamagedError(f"{path} is damaged ({bad}).")
 
@@ -138,7 +139,7 @@ def unpack(path: Path, folder: Path, opener: Opener) -> Contents:
         return contents
     folder.mkdir(parents=True, exist_ok=True)
     plain = folder / "payload.zip"
-    with _damage(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         key = BackupKey.from_text(archive.read(KEY).decode("utf-8"))
         with archive.open(PAYLOAD) as file, plain.open("wb") as out:
             opener.decrypt(key, file, out)
@@ -149,7 +150,7 @@ def unpack(path: Path, folder: Path, opener: Opener) -> Contents:
 
 def key_of(path: Path) -> BackupKey:
     """The key that an encrypted archive was made with. Raises BackupDamagedError, OSError."""
-    with _damage(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         return BackupKey.from_text(archive.read(KEY).decode("utf-8"))
 
 
@@ -192,7 +193,7 @@ class Hashing:
 
 
 def _unpack_plain(path: Path, contents: Contents, folder: Path) -> None:
-    with _damage(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         for name, entry in contents.entries.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,14 +205,16 @@ def _unpack_plain(path: Path, contents: Contents, folder: Path) -> None:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """What zipfile and zlib say of a damaged file, as a sentence."""
+def reading(path: Path) -> Iterator[None]:
+    """What zipfile, zlib and age say of a damaged file, as a sentence."""
     try:
         yield
-    except _DAMAGED as error:
-        raise BackupDamagedError(
-            f"{path} is damaged, or no backup of Mynah's ({error})."
-        ) from error
+    except (*_DAMAGED, OSError) as error:
+        # zipfile looks for a damaged file's parts before its beginning.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        said = str(error).rstrip(".")
+        raise BackupDamagedError(f"{path} is damaged, or no backup of Mynah's ({said}).") from error
 
 
 def _info(name: str) -> zipfile.ZipInfo:
@@ -231,10 +234,10 @@ def _from_json(text: bytes) -> Contents:
     if value["kind"] != "backup" or value["format"] != FORMAT:
         raise ValueError("another format")
     entries = {
-        _safe(n): Entry(str(e["sha256"]), int(e["size_bytes"])) for n, e in value["entries"].items()
+        safe(n): Entry(str(e["sha256"]), int(e["size_bytes"])) for n, e in value["entries"].items()
     }
     blobs = {
-        _safe(n): Blob(str(b["sha256"]), int(b["size_bytes"]), _plain_name(b["stored"]))
+        safe(n): Blob(str(b["sha256"]), int(b["size_bytes"]), _plain_name(b["stored"]))
         for n, b in value["blobs"].items()
     }
     return Contents(
@@ -249,8 +252,8 @@ def _from_json(text: bytes) -> Contents:
     )
 
 
-def _safe(name: str) -> str:
-    """A path that stays in the home. Raises ValueError."""
+def safe(name: str) -> str:
+    """A path that stays in the home, on every system. Raises ValueError."""
     parts = PurePosixPath(name).parts
     odd = any(p in ("..", ".") or ":" in p or "\\" in p or "\0" in p for p in parts)
     if len(parts) < 2 or parts[0] not in _FOLDERS or odd:

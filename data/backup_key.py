@@ -36,6 +36,10 @@ class EncryptionError(MynahError):
     """Backups cannot be encrypted here, or what is encrypted is damaged."""
 
 
+class SealBrokenError(EncryptionError):
+    """What is encrypted is damaged."""
+
+
 @dataclass(frozen=True)
 class BackupKey:
     """A home's pair of keys; what is secret in it is encrypted."""
@@ -60,7 +64,7 @@ class BackupKey:
             kept = json.loads(text)
             return cls(str(kept["recipient"]), str(kept["secret"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise EncryptionError("The key of the backups is damaged.") from error
+            raise SealBrokenError("The key of the backups is damaged.") from error
 
 
 def key_file(home: Home) -> Path:
@@ -113,7 +117,7 @@ class Opener:
             pyrage = _pyrage()
             try:
                 text = pyrage.passphrase.decrypt(key.wrapped.encode("ascii"), self._passphrase)
-            except pyrage.DecryptError:
+            except (pyrage.DecryptError, UnicodeError):
                 raise PassphraseError(
                     "This is not the passphrase that the backup was made with."
                 ) from None
@@ -137,10 +141,10 @@ def _in_words() -> Iterator[None]:
     except pyrage.EncryptError as error:
         raise OSError(str(error)) from error
     except pyrage.DecryptError as error:
-        raise EncryptionError("What is encrypted is damaged, or another key's.") from error
+        raise SealBrokenError("What is encrypted is damaged, or another key's.") from error
     except OSError as error:
         if error.errno is None:
-            raise EncryptionError("What is encrypted is damaged.") from error
+            raise SealBrokenError("What is encrypted is damaged.") from error
         raise
 
 

@@ -7,7 +7,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, cast
 
-from data.backup_archive import BackupDamagedError, Blob, Contents, Entry, Hashing, key_of
+from data.backup_archive import (
+    BackupDamagedError,
+    Blob,
+    Contents,
+    Entry,
+    Hashing,
+    key_of,
+    reading,
+)
 from data.backup_key import BackupKey, Opener, encrypt
 from data.backup_work import BackupError, put
 
@@ -59,7 +67,9 @@ def fetch(archive: Path, blob: Blob, target: Path | None, opener: Opener) -> Non
     with stored.open("rb") as file, target.open("wb") if target else nullcontext() as out:
         made = Hashing(out)
         if stored.suffix == ".age":
-            opener.decrypt(key_of(archive), file, cast(IO[bytes], made))
+            key = key_of(archive)
+            with reading(stored):
+                opener.decrypt(key, file, cast(IO[bytes], made))
         else:
             Hashing(file).copy_to(cast(IO[bytes], made))
     if made.entry != Entry(blob.sha256, blob.size_bytes):

@@ -18,6 +18,8 @@ from storage.errors import MynahError
 from storage.manifest import fsync_folder
 from storage.paths import Home
 
+MAKING = ".making-"
+"""How the folders begin that something is made in; one that a kill left is nothing."""
 _LOCK_S = 600.0
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -36,7 +38,7 @@ def at_work(home: Home, failed: str) -> Iterator[None]:
         home.backups.mkdir(parents=True, exist_ok=True)
         with FileLock(home.data_storage / "backups.lock", timeout=_LOCK_S):
             for folder in (home.backups, home.data_storage):
-                for left in folder.glob(".making-*"):  # of who was killed: we are alone here
+                for left in folder.glob(f"{MAKING}*"):  # of who was killed: we are alone here
                     shutil.rmtree(left, ignore_errors=True)
             yield
     except Timeout:
@@ -55,7 +57,7 @@ def at_work(home: Home, failed: str) -> Iterator[None]:
 def staging(parent: Path) -> Iterator[Path]:
     """An empty folder in the home's backups or data_storage, its owner's alone, that goes in any
     case."""
-    folder = parent / f".making-{uuid.uuid4().hex[:8]}"
+    folder = parent / f"{MAKING}{uuid.uuid4().hex[:8]}"
     folder.mkdir(mode=0o700)
     try:
         yield folder

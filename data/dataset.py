@@ -27,6 +27,7 @@ from data.consent import (
     state_of,
 )
 from data.conversations import in_true_order, link
+from data.erased import Erased
 from data.examples import LAYOUT, to_json_line
 from data.naming import Renaming
 from data.preprocessor import CleanMessage, clean, without_words
@@ -166,7 +167,19 @@ def make_dataset(
         (work / REPORT_FILE).write_text(text, encoding="utf-8")
         counts = {side: report[side]["examples"] for side in SIDES}
         write_manifest(work, KIND, config, counts)
+        _take_out_erased(work, database, messages)
     return report
+
+
+def _take_out_erased(work: Path, database: Database, messages: Sequence[CleanMessage]) -> None:
+    """What was erased since it was read. Whoever erases from now on sees the folder that is being
+    made, and comes again."""
+    missing, deleted = database.lost([message.message_id for message in messages])
+    if missing or deleted:
+        from data.forgetting_files import sweep  # late: it knows this module's files
+        from data.forgetting_rules import Rules as ErasedRules
+
+        sweep(work, ErasedRules(Erased(message_ids=frozenset(missing | deleted))))
 
 
 def history_of(database: Database) -> dict[str, Any]:

@@ -39,6 +39,7 @@ async def fetch_home(
     *,
     channels: Collection[int] = (),
     whole: bool = False,
+    follow: bool = True,
     progress: OnProgress = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
     erased: Callable[[Collection[int]], None] = lambda _: None,
@@ -46,9 +47,10 @@ async def fetch_home(
     """Fetch these channels, or those of the settings, and write the files of what is different.
 
     What was derived from messages that were deleted on Discord (vectors, training sets, backups) is
-    erased too. `whole`, `progress`, `stop` and `erased` are those of `fetch_history`, and what that
-    raises comes through. Raises FetchRunningError, also where another process fetches; ExportError
-    after a fetch that is complete but for the files: the next one writes them.
+    erased too; without `follow` the caller sees to that. `whole`, `progress`, `stop` and `erased`
+    are those of `fetch_history`, and what that raises comes through. Raises FetchRunningError, also
+    where another process fetches; ExportError after a fetch that is complete but for the files: the
+    next one writes them.
     """
     began_ms = time.time_ns() // 1_000_000
     lock = FileLock(home.data_storage / LOCK, timeout=0)
@@ -73,7 +75,7 @@ async def fetch_home(
             return report
         if not channels:
             await asyncio.to_thread(note_complete, database, began_ms)
-        if report.deleted:  # what was derived from them follows at once
+        if report.deleted and follow:  # what was derived from them, at once
             await asyncio.to_thread(resume, home, database)
         files = await asyncio.to_thread(_write_files, home, database, report)
         return replace(report, files=files)

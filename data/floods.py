@@ -6,6 +6,7 @@ comes within moments counts, and short lines only where one author sends them in
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,14 @@ RAID_MS = 10_000
 RAID_AUTHORS = 4
 """From so many authors on a wave is a raid: three can say the same by chance, or cheer."""
 LONG_CHARS = 16
-"""A shorter line is repeated as talk is: "no no", "happy bday"."""
+"""A shorter line is repeated as talk is: "no no", "happy bday". An emoji counts one character here,
+and what is drawn out its first bit: "hahahahahahahaha", ":cat: :cat: :cat:"."""
 SHORT_KEPT = 3
 """Copies of a short line by one author in a row that are talk still, the first included."""
+RAID_CHARS = 30
+"""A shorter line by many at once is a cheer: "happy birthday mira!!". One with a link never is."""
+_EMOJI = re.compile(r":\w{2,32}:")
+_DRAWN_OUT = re.compile(r"(.{1,3}?)\1{2,}", re.DOTALL)
 MOST_REMEMBERED = 5_000
 """Lines of one channel's last minute at most: what bounds the memory."""
 
@@ -89,7 +95,7 @@ class _Channel:
         self._said.append((now_ms, text))
         line = self._lines.setdefault(text, _Line())
         line.said_at_ms = now_ms
-        if not self._is_paste(line, message, stays_for) and len(text) >= LONG_CHARS:
+        if not self._is_paste(line, message, stays_for) and _is_raided(text):
             self._look_for_raid(line, message, stays_for)
 
     def _forget(self, now_ms: int) -> None:
@@ -104,7 +110,7 @@ class _Channel:
         stays, copies, last_ms = line.pasted.get(
             message.author_id, (message.message_id, 0, message.created_at_ms)
         )
-        is_long = len(message.text) >= LONG_CHARS
+        is_long = _is_long(message.text)
         if message.created_at_ms - last_ms > (PASTE_MS if is_long else SHORT_PASTE_MS):
             stays, copies = message.message_id, 0
         copies += 1
@@ -124,3 +130,16 @@ class _Channel:
         first = line.wave[0][1]
         for _, message_id in line.wave[1:]:
             stays_for[message_id] = first
+
+
+def _is_long(text: str, chars: int = LONG_CHARS) -> bool:
+    """Whether a line says so much that nobody says it twice in a row without pasting it."""
+    if len(text) < chars:
+        return False
+    return len(_DRAWN_OUT.sub(r"\1", _EMOJI.sub("x", text))) >= chars
+
+
+def _is_raided(text: str) -> bool:
+    """Whether a line is more than many cheer with at once."""
+    has_link = "://" in text or "discord.gg/" in text
+    return _is_long(text, LONG_CHARS if has_link else RAID_CHARS)

@@ -22,8 +22,8 @@ from filelock import FileLock, Timeout
 
 from data.erased import Erased
 from data.exporting import rewriting
-from data.forgetting_databases import CopyUnusableError, erase_from_database
-from data.forgetting_files import Swept, rewrite_one, sweep
+from data.forgetting_databases import CopyUnusableError, erase_from_database, is_database
+from data.forgetting_files import LEFT_ALONE, Swept, rewrite_one, sweep
 from data.forgetting_models import Tainted, fall_back, strip, taint
 from data.forgetting_rules import Rules
 from storage.database import Database
@@ -98,19 +98,20 @@ class _Work:
         self.erased = self.forgotten | self.deleted
         self.rules = Rules(self.erased)
 
-    def swept(self, folders: Iterable[Path]) -> int:
-        """Sweep them all; a folder that is being made bars none of the others."""
-        count, held = 0, None
+    def swept(self, folders: Iterable[Path], rules: Rules | None = None) -> int:
+        """Sweep them all; a folder that is being made, or is in use, bars none of the others."""
+        count = 0
+        held: MynahError | OSError | None = None
         for folder in folders:
             try:
-                count += self._noted(sweep(folder, self.rules))
-            except MynahError as error:
+                count += self.noted(sweep(folder, rules or self.rules))
+            except (MynahError, OSError) as error:
                 held = error
         if held is not None:
             raise held
         return count
 
-    def _noted(self, swept: Swept) -> int:
+    def noted(self, swept: Swept) -> int:
         self.removed += swept.removed
         return swept.count
 
@@ -246,7 +247,8 @@ def _models(work: _Work) -> int:
     work.tainted += found.values()
     version = fall_back(home, database) if work.forgotten else None
     work.answers_now = version.version_id if version else ""
-    strip(home, work.erased)
+    strip(home, work.forgotten, FORGOTTEN_MEMBER)
+    strip(home, work.deleted, DELETED_MESSAGE)
     return len(found)
 
 
@@ -295,26 +297,45 @@ def _files(work: _Work) -> int:
         for folder in sorted(home.data_storage.iterdir())
         if folder.is_dir() and folder.name not in _OTHER_PLACES
     ]
-    return work.swept([*folders, home.checkpoints, home.finetuned])
+    loose = Swept()
+    for path in sorted(home.data_storage.iterdir()):
+        if path.is_file() and path.suffix not in LEFT_ALONE and not is_database(path):
+            rewrite_one(path, work.rules, loose)
+    count = work.noted(loose) + work.swept(folders)
+    # In a model's vocabulary a name is a word among others.
+    nameless = Rules(Erased(work.erased.member_ids, work.erased.message_ids))
+    return count + work.swept([home.checkpoints, home.finetuned], nameless)
 
 
 def _copies(work: _Work) -> int:
     """Copies of the database: what migrations left, and what somebody put beside them."""
-    live, tombstones = work.home.database, work.database.tombstones()
+    live = work.home.database
+    tombstones, versions = work.database.tombstones(), work.database.model_versions()
+    own = {live.with_name(live.name + end) for end in ("", *_LOGS)}
     changed = 0
-    for path in sorted(work.home.data_storage.rglob("*.db*")):
-        if path.parent == live.parent and path.name.startswith(live.name):
+    for path in sorted(work.home.data_storage.rglob("*")):
+        if path in own or not path.is_file():
             continue
-        if path.suffix == ".part":  # of a copy that was never finished
-            _remove(path, work.removed)
-        elif path.suffix == ".db":
+        if path.name.endswith(".db.part") or _is_log_alone(path):
+            _remove(path, work.removed)  # of a copy that was never finished, or is gone
+        elif path.suffix == ".db" or (path.suffix not in LEFT_ALONE and is_database(path)):
             try:
-                changed += erase_from_database(path, work.erased, tombstones)
+                changed += erase_from_database(path, work.erased, tombstones, versions)
             except CopyUnusableError:
                 for part in path.parent.glob(f"{path.name}*"):  # its log too
                     _remove(part, work.removed)
                 changed += 1
     return changed
+
+
+_LOGS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database, by the ends of their names."""
+
+
+def _is_log_alone(path: Path) -> bool:
+    name, dash, end = path.name.rpartition("-")
+    is_log = f"{dash}{end}" in _LOGS and Path(name).suffix == ".db"
+    return is_log and not path.with_name(name).exists()
 
 
 def _backups(work: _Work) -> int:

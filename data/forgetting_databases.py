@@ -14,8 +14,10 @@ from pathlib import Path
 
 from data.erased import Erased
 from storage.errors import MynahError
+from storage.records import ModelVersion
 
 _PRAGMAS = ("PRAGMA secure_delete=ON", "PRAGMA journal_mode=DELETE")
+_MAGIC = b"SQLite format 3\0"
 _IN_LIST = "(SELECT value FROM json_each(?))"
 _CHOSEN = f"""
     CREATE TEMP TABLE chosen AS
@@ -26,6 +28,10 @@ _CHOSEN_ONES = "message_id IN (SELECT message_id FROM chosen)"
 _THEIRS = "message_id IN (SELECT message_id FROM chosen WHERE is_theirs)"
 _EMPTIED = "content = '', attachment_names = '[]', deleted_at_ms = ?"
 _NOT_EMPTY = "(deleted_at_ms IS NULL OR content <> '')"
+_TAINT = """
+    UPDATE model_versions SET tainted_at_ms = ?, tainted_because = ?, retrain_by_ms = ?
+    WHERE version_id = ? AND tainted_because <> ?
+"""
 _MENTIONS = """
     UPDATE messages SET mentioned_ids = (
         SELECT json_group_array(value) FROM json_each(mentioned_ids)
@@ -41,13 +47,17 @@ class CopyUnusableError(MynahError):
 
 
 def erase_from_database(
-    path: Path, erased: Erased, tombstones: Iterable[tuple[str, int]] = ()
+    path: Path,
+    erased: Erased,
+    tombstones: Iterable[tuple[str, int]] = (),
+    versions: Iterable[ModelVersion] = (),
 ) -> bool:
     """Take what is erased out of the copy at `path`; whether there was anything of it.
 
     Forgotten members' rows go, and `tombstones` (`Database.tombstones()`) are put in, so that they
-    hold after a restore too. Of single messages the words go and the rows stay, as they do when
-    one is deleted on Discord. A second time changes nothing. Raises CopyUnusableError.
+    hold after a restore too; so are the taints of `versions` (`Database.model_versions()`), where
+    the copy's revision has a place for them. Of single messages the words go and the rows stay, as
+    they do when one is deleted on Discord. A second time changes nothing. Raises CopyUnusableError.
     """
     try:
         with closing(sqlite3.connect(path, timeout=15, isolation_level=None)) as copy:
@@ -56,12 +66,22 @@ def erase_from_database(
             copy.execute("BEGIN IMMEDIATE")
             found = _erase(copy, erased)
             is_buried = _bury(copy, tombstones) if erased.member_ids else False
+            is_tainted = _taint(copy, versions)
             copy.execute("COMMIT")
             if found:
                 copy.execute("VACUUM")
     except sqlite3.Error as error:
         raise CopyUnusableError(f"{path} cannot be read or written ({error}).") from error
-    return found or is_buried
+    return found or is_buried or is_tainted
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is one of SQLite's, whatever its name. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except FileNotFoundError:  # somebody took it away meanwhile
+        return False
 
 
 def _erase(copy: sqlite3.Connection, erased: Erased) -> bool:
@@ -93,6 +113,19 @@ def _bury(copy: sqlite3.Connection, tombstones: Iterable[tuple[str, int]]) -> bo
     )
     put = "INSERT INTO tombstones (hash, at_ms) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
     return sum(copy.execute(put, row).rowcount for row in tombstones) > 0
+
+
+def _taint(copy: sqlite3.Connection, versions: Iterable[ModelVersion]) -> bool:
+    """A model is not clean again because a copy from before is restored."""
+    columns = {row[1] for row in copy.execute("PRAGMA table_info(model_versions)")}
+    if "tainted_at_ms" not in columns:
+        return False
+    rows = [
+        (one.tainted_at_ms, one.tainted_because, one.retrain_by_ms, one.version_id)
+        for one in versions
+        if one.tainted_at_ms is not None
+    ]
+    return sum(copy.execute(_TAINT, (*row, row[1])).rowcount for row in rows) > 0
 
 
 def _now_ms() -> int:

@@ -27,7 +27,8 @@ from storage.manifest import MANIFEST_NAME, Manifest, ManifestFile
 
 STAGED = ".erasing-"
 _HALF_MADE = (".making-", ".old-")
-_LEFT_ALONE = frozenset(
+_CLOCKS_DIFFER_S = 60.0
+LEFT_ALONE = frozenset(
     ".db .db-wal .db-shm .db-journal .gguf .lock .npz .safetensors .bin .pt .lance .arrow".split()
 )
 """Databases have a place of their own; the others hold no text."""
@@ -53,10 +54,11 @@ class Swept:
 def sweep(folder: Path, rules: Rules) -> Swept:
     """Rewrite or remove what names what is erased, below `folder`. A second time does nothing.
 
-    Raises OSError; BeingMadeError where another process is making a folder just now, once all else
-    is done.
+    Once all else is done: raises OSError for a file that cannot be written just now, BeingMadeError
+    where another process is making a folder.
     """
     swept = Swept()
+    held: OSError | None = None
     if not folder.is_dir():
         return swept
     being_made = [path for path in _half_made(folder) if not _taken_away(path, swept)]
@@ -69,10 +71,18 @@ def sweep(folder: Path, rules: Rules) -> Swept:
         known = manifest.read_manifest(place)
         if known is not None:
             done.update(place / name for name in known.files)
-            _rewrite_whole(place, known, rules, swept)
+            try:
+                _rewrite_whole(place, known, rules, swept)
+            except OSError as error:
+                held = error
     for path in _files(folder):
         if path not in done and not any(one in path.parents for one in being_made):
-            rewrite_one(path, rules, swept)
+            try:
+                rewrite_one(path, rules, swept)
+            except OSError as error:  # Windows: a program has it open
+                held = error
+    if held is not None:
+        raise held
     if being_made:
         raise BeingMadeError(
             f"{being_made[0]} is being made by another process; it is looked at again once that "
@@ -104,7 +114,7 @@ def _rewrite_whole(folder: Path, known: Manifest, rules: Rules, swept: Swept) ->
     files = dict(known.files)
     for name in known.files:
         path = folder / name
-        if path.suffix in _LEFT_ALONE or not holds_one(path, rules):
+        if path.suffix in LEFT_ALONE or not holds_one(path, rules):
             continue
         staged = path.with_name(f"{STAGED}{path.name}")
         if rewrite(path, staged, rules):
@@ -161,7 +171,7 @@ def _with_manifest(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in _LEFT_ALONE and path.is_file() and not path.is_symlink():
+        if path.suffix not in LEFT_ALONE and path.is_file() and not path.is_symlink():
             yield path
 
 
@@ -187,7 +197,15 @@ def _maker_lives(path: Path) -> bool:
     """Whether the process whose id stands in the name is there: .NAME.making-PID-MARK."""
     words = path.name.rsplit("-", 2)
     is_named = ".making-" in path.name and len(words) == 3 and words[1].isdigit()
-    return is_named and int(words[1]) != os.getpid() and psutil.pid_exists(int(words[1]))
+    if not is_named or int(words[1]) == os.getpid():
+        return False
+    try:  # one that was started after the last change is another one with that id
+        began_s = psutil.Process(int(words[1])).create_time()
+        return began_s <= path.stat().st_mtime + _CLOCKS_DIFFER_S
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OSError, OverflowError):
+        return False
 
 
 def _sync(path: Path) -> None:

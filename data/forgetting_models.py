@@ -75,10 +75,12 @@ def taint_if_lost(home: Home, database: Database, version: ModelVersion) -> Mode
     if learned is None:
         return version
     missing, deleted = database.lost(learned.messages)
-    is_forgotten = bool(missing and database.tombstones()) or bool(
-        database.forgotten(learned.members)
+    is_forgotten = (
+        learned.lost == FORGOTTEN_MEMBER
+        or bool(missing and database.tombstones())
+        or bool(database.forgotten(learned.members))
     )
-    if is_forgotten or deleted:
+    if is_forgotten or deleted or learned.lost:
         because = FORGOTTEN_MEMBER if is_forgotten else DELETED_MESSAGE
         now_ms = time.time_ns() // 1_000_000
         database.taint_model(version.version_id, because, now_ms, now_ms + RETRAIN_DAYS * _DAY_MS)
@@ -98,16 +100,22 @@ def learned_by(home: Home, registry: ModelRegistry, version: ModelVersion) -> Tr
     return None
 
 
-def strip(home: Home, erased: Erased) -> int:
+def strip(home: Home, erased: Erased, because: str) -> int:
     """Take the ids out of what models keep of what they learned; how many files changed.
 
-    Only once `taint` is through: afterwards nothing here says that they did.
+    Only once `taint` is through: afterwards nothing here says who it was. That it was somebody
+    stays: of a model that is being made just now no version can be noted yet.
     """
     changed = 0
     for folder, learned in _folders(home):
-        left = TrainedOn(learned.messages - erased.message_ids, learned.members - erased.member_ids)
-        if left == learned:
+        messages, members = (
+            learned.messages - erased.message_ids,
+            learned.members - erased.member_ids,
+        )
+        if (messages, members) == (learned.messages, learned.members):
             continue
+        lost = FORGOTTEN_MEMBER if learned.lost == FORGOTTEN_MEMBER else because
+        left = TrainedOn(messages, members, lost)
         staged = folder / f"{STAGED}{trained_on.NAME}"
         trained_on.write(staged, left)
         known = read_manifest(folder)

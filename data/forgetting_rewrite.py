@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ from typing import IO, Any, TextIO
 from data.forgetting_rules import Rules
 
 PIECE = 1 << 20
-_OVERLAP = 32
+_OVERLAP = 512
+"""More than the longest name takes, be it escaped."""
 _WHOLE_BYTES = 64 << 20
 """A JSON file without a list of messages is read at once up to this size."""
 _READ_BY_PEOPLE = frozenset({".txt", ".md", ".html", ".htm", ".csv"})
-_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+_UNREADABLE = (*_DAMAGED, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile)
 
 Rewrite = Callable[[TextIO, TextIO, Rules], bool]
 """Copies a text without what is erased; False where that cannot be done."""
@@ -45,8 +48,8 @@ def holds_one(path: Path, rules: Rules) -> bool:
                 or (is_kept_aside and rules.quotes_one(piece))
                 for piece in _pieces(file)
             )
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return False  # nobody can read on from there
+    except _DAMAGED:  # nobody can read on from there
+        return _names_one_as_it_is(path, rules)
 
 
 def rewrite(path: Path, target: Path, rules: Rules) -> bool:
@@ -66,7 +69,7 @@ def rewrite(path: Path, target: Path, rules: Rules) -> bool:
             if path.suffix == ".gz":
                 out = stack.enter_context(gzip.GzipFile("", "wb", 6, out, mtime=0))
             return _as_text(source, out, how, rules)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except (*_DAMAGED, ValueError, RecursionError):  # what is odder than was thought of
         return False
 
 
@@ -118,7 +121,7 @@ def _json(source: TextIO, out: TextIO, rules: Rules) -> bool:
             value = json.loads(text)
             if rules.is_about(value):
                 continue
-            kept = json.dumps(rules.without(value), ensure_ascii=False)
+            kept = _dumped(rules.without(value))
         out.write(",\n" if count else "\n")
         out.write(kept)
         count += 1
@@ -136,8 +139,18 @@ def _whole(text: str | None, out: TextIO, rules: Rules) -> bool:
         return False
     if value is None or rules.is_about(value):
         return False
-    out.write(json.dumps(rules.without(value), indent=2, ensure_ascii=False) + "\n")
+    out.write(_dumped(rules.without(value), indent=2) + "\n")
     return True
+
+
+def _dumped(value: Any, indent: int | None = None) -> str:
+    """As it is read by people; escaped where it holds halves of characters, as some exports do."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 _REWRITES: dict[str, Rewrite] = {
@@ -225,9 +238,13 @@ def _zip_holds_one(path: Path, rules: Rules) -> bool:
                     if any(map(rules.names_one, _pieces(file))):
                         return True
     except _UNREADABLE:
-        with path.open("rb") as file:
-            return any(map(rules.names_one, _pieces(file)))
+        return _names_one_as_it_is(path, rules)
     return False
+
+
+def _names_one_as_it_is(path: Path, rules: Rules) -> bool:
+    with path.open("rb") as file:
+        return any(map(rules.names_one, _pieces(file)))
 
 
 def _rewrite_zip(path: Path, target: Path, rules: Rules) -> bool:
@@ -265,6 +282,8 @@ def _opened(path: Path) -> Any:
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     """1 MiB at a time, each with the end of the one before: no number is cut in two."""
     end = b""
-    while piece := file.read(PIECE):
+    # Of a file that breaks off what can be read still comes with `read1`, before it raises.
+    read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+    while piece := read(PIECE):
         yield end + piece
         end = piece[-_OVERLAP:]

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from data.backup import Say, figures_of
+from data.backup import Say, figures_of, refuse_newer
 from data.backup_archive import DATABASE, Contents, read_contents, unpack
 from data.backup_key import Opener
 from data.backup_models import fetch
 from data.backup_work import (
+    MAKING,
     BackupError,
     at_work,
     is_full,
@@ -84,6 +85,7 @@ def restore(
         staging(home.data_storage) as folder,
     ):
         contents = read_contents(archive)
+        refuse_newer(archive, contents)
         wanted = dict(contents.blobs) if with_model else {}
         wanted = {n: b for n, b in wanted.items() if not _has(home, n, b.sha256)}
         files_bytes = sum(entry.size_bytes for entry in contents.entries.values())
@@ -116,6 +118,7 @@ def _refuse_full(home: Home, replace: bool) -> None:
     there = [p.name for p in root.iterdir() if p.name not in _OURS] if root != PROGRAM_DIR else []
     storage = home.data_storage
     kept = [p for p in storage.iterdir() if p.name not in _AT_REST] if storage.is_dir() else []
+    kept = [p for p in kept if not p.name.startswith(MAKING)]  # of a restore that was killed
     there += [p.name for p in kept if p.is_file() or any(q.is_file() for q in p.rglob("*"))]
     if there:
         raise BackupError(
@@ -213,14 +216,20 @@ def _delete(present: Database, database: Database) -> int:
 
 
 def _keep_consent(present: Database, database: Database) -> None:
+    """Who was excluded or said yes or no since. Where the present home was told nothing (it may be
+    one that was begun anew), and over an older yes, what the backup knows holds."""
     known = {member.member_id: member for member in database.members()}
     for member in present.members():
         before = known.get(member.member_id)
         if before is None:
+            if member.is_excluded or member.consent != "unset":
+                database.upsert_members([member])
             continue
         if member.is_excluded and not before.is_excluded:
             database.set_excluded(member.member_id, True)
-        if member.consent != before.consent:
+        is_later = (member.consent_at_ms or 0) >= (before.consent_at_ms or 0)
+        counts = {"opted_out": True, "opted_in": is_later}.get(member.consent, False)
+        if counts and member.consent != before.consent:
             database.set_consent(member.member_id, member.consent, member.consent_at_ms)
 
 
@@ -254,8 +263,10 @@ def _swap(home: Home, staged: Home) -> Path | None:
 
 def _put_aside(home: Home, aside: Path) -> Path | None:
     """Copy the present database to `aside`, whole, and fold its log into it; one that is damaged is
-    moved there with its log."""
+    moved there with its log. A log alone goes too: SQLite would play it into the restored one."""
     if not home.database.is_file():
+        for end in ("-wal", "-shm", "-journal"):
+            home.database.with_name(home.database.name + end).unlink(missing_ok=True)
         return None
     logs = [home.database.with_name(home.database.name + end) for end in ("-wal", "-shm")]
     try:

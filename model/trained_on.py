@@ -1,9 +1,10 @@
 """Which messages and members a model learned from: a small file that goes with it, stage by stage.
 
-    trained_on.npz      messages, members: sorted int64, ids alone
+    trained_on.npz      messages, members: sorted int64, ids alone; lost: a text
 
 It lies in the folders of the adapter, the merged model and the GGUF, so a version is known to have
-learned what was erased however long ago its training set was made anew.
+learned what was erased however long ago its training set was made anew. What is erased is taken out
+of it; `lost` says that there was some, also of what is made from that model afterwards.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class TrainedOn:
     messages: frozenset[int]
     members: frozenset[int]
     """Whose replies were learned."""
+    lost: str = ""
+    """Why this is not all: FORGOTTEN_MEMBER or DELETED_MESSAGE of storage.records."""
 
 
 def of_dataset(training_file: Path) -> TrainedOn:
@@ -46,7 +49,10 @@ def write(path: Path, learned: TrainedOn) -> None:
     """Raises OSError."""
     with path.open("wb") as file:
         np.savez_compressed(
-            file, messages=_sorted(learned.messages), members=_sorted(learned.members)
+            file,
+            messages=_sorted(learned.messages),
+            members=_sorted(learned.members),
+            lost=np.array(learned.lost),
         )
 
 
@@ -55,7 +61,9 @@ def read(folder: Path) -> TrainedOn | None:
     try:
         with np.load(folder / NAME, allow_pickle=False) as arrays:
             return TrainedOn(
-                frozenset(arrays["messages"].tolist()), frozenset(arrays["members"].tolist())
+                frozenset(arrays["messages"].tolist()),
+                frozenset(arrays["members"].tolist()),
+                str(arrays["lost"]) if "lost" in arrays.files else "",
             )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None

@@ -172,18 +172,29 @@ def _encrypt(home: Home, arguments: argparse.Namespace) -> dict[str, Any]:
 def read_passphrase(file: str | None, *, is_new: bool = False) -> str:
     """From the file, the environment, or the prompt. Raises PassphraseError, OSError."""
     if file == "-":
-        return sys.stdin.readline().rstrip("\r\n")
+        return _words(sys.stdin.buffer.readline())
     if file is not None:
-        with Path(file).expanduser().open(encoding="utf-8") as lines:
-            return lines.readline().rstrip("\r\n")
+        with Path(file).expanduser().open("rb") as lines:
+            return _words(lines.readline())
     if given := os.environ.get(VARIABLE):
         return given
     if not sys.stdin.isatty():
         raise PassphraseError(f"There is no passphrase: give --passphrase-file, or set {VARIABLE}.")
-    first = getpass.getpass("Passphrase: ")
-    if is_new and getpass.getpass("Again: ") != first:
-        raise PassphraseError("These are two different passphrases; start again.")
+    try:
+        first = getpass.getpass("Passphrase: ")
+        if is_new and getpass.getpass("Again: ") != first:
+            raise PassphraseError("These are two different passphrases; start again.")
+    except (EOFError, UnicodeError):
+        raise PassphraseError("No passphrase could be read.") from None
     return first
+
+
+def _words(line: bytes) -> str:
+    """The line as text, without the mark that Windows' editors begin a file with."""
+    try:
+        return line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise PassphraseError("The passphrase is not UTF-8: save its file so.") from None
 
 
 def cron_line(home: Home) -> str:
@@ -238,15 +249,15 @@ def show(command: str, result: dict[str, Any]) -> None:
     elif command == "create":
         print(_line(result["created"]))
     elif command == "verify":
-        print(f"{result['verified']} is whole: {result['messages']:,} messages.")
+        print(f"{result['verified']} is whole: {_many(result['messages'], 'message')}.")
     elif command == "restore":
-        print(f"Restored {result['messages']:,} messages into {result['restored']}.")
+        print(f"Restored {_many(result['messages'], 'message')} into {result['restored']}.")
         if result["aside"]:
             print(f"The database that was there is {result['aside']} now.")
         if result["forgotten"] or result["deleted"]:
             print(
-                f"Forgotten or deleted since, and so in it too: {result['forgotten']} members, "
-                f"{result['deleted']} messages."
+                "Forgotten or deleted since, and so in it too: "
+                f"{_many(result['forgotten'], 'member')}, {_many(result['deleted'], 'message')}."
             )
         for remark in result["remarks"]:
             print(remark)
@@ -276,6 +287,10 @@ def _line(one: dict[str, Any]) -> str:
         verified,
     )
     return f"{one['name']:<30} {one['size_bytes'] / 1e6:>9.1f} MB  " + "  ".join(parts)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _date(at_ms: int) -> str:

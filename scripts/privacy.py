@@ -97,7 +97,10 @@ def main() -> int:
     as_json = bool(getattr(arguments, "json", False))
     with Database.open(home.database, backups=home.backups) as database:
         if arguments.command == "resume":
-            return told(home, resume(home, database, progress=say_place), as_json)
+            reports = resume(home, database, progress=say_place)
+            if not reports and database.has_erasures():
+                return busy(as_json)
+            return told(home, reports, as_json)
         if arguments.command == "coverage":
             return covered(database, as_json)
         if arguments.command == "defer":
@@ -228,6 +231,14 @@ def told(home: Home, reports: Sequence[ForgetReport], as_json: bool) -> int:
         if not reports:
             print("There is nothing to erase.")
     return 1 if any(not report.is_done for report in reports) else 0
+
+
+def busy(as_json: bool) -> int:
+    """Another process is at it; the exit status."""
+    if as_json:
+        print(json.dumps({"reports": []}))
+    print("Another process is erasing just now: let it finish.", file=sys.stderr)
+    return 1
 
 
 def lines_of(report: ForgetReport) -> list[str]:

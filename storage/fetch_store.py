@@ -13,7 +13,7 @@ from storage.message_store import write_messages
 from storage.records import ChannelRecord, MemberRecord, MessageRecord, Origin
 from storage.schema import cursors, messages
 from storage.upserting import UpsertCount
-from storage.verdict_store import advance
+from storage.verdict_store import FETCH, advance
 
 _NOT_OF_DISCORD = (Origin.SAMPLE.value, Origin.PLAYGROUND.value)
 _PUT = """
@@ -21,6 +21,7 @@ _PUT = """
     ON CONFLICT (name, channel_id) DO UPDATE
     SET message_id = excluded.message_id, at_ms = excluded.at_ms
 """
+_NOTE_CHANGE = "UPDATE cursors SET at_ms = ? WHERE name = ? AND channel_id = ?"
 
 
 class FetchStore(Connections):
@@ -43,6 +44,8 @@ class FetchStore(Connections):
             write_members(connection, members)
             count = write_messages(connection, said)
             advance(connection, cursor, {channel.channel_id: message_id})
+            if count.changed or count.new:  # also of what is read again
+                connection.exec_driver_sql(_NOTE_CHANGE, (_now_ms(), FETCH, channel.channel_id))
         return count
 
     def cursors(self, name: str) -> dict[int, int]:
@@ -52,15 +55,15 @@ class FetchStore(Connections):
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def cursors_moved(self, name: str) -> dict[int, int]:
-        """When the cursors of that name last moved, milliseconds since 1970, by channel."""
+        """When the cursors of that name last moved, milliseconds since 1970, by channel. That of
+        FETCH does with any page that brought anything."""
         query = select(cursors.c.channel_id, cursors.c.at_ms).where(cursors.c.name == name)
         with self.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def put_cursors(self, rows: Iterable[tuple[str, int, int]]) -> None:
         """Put cursors (name, channel id, message id) where they are wanted, back too, at once."""
-        now_ms = time.time_ns() // 1_000_000
-        given = [(*row, now_ms) for row in rows]
+        given = [(*row, _now_ms()) for row in rows]
         if given:
             with self.writing() as connection:
                 connection.exec_driver_sql(_PUT, given)
@@ -83,6 +86,10 @@ class FetchStore(Connections):
         query = select(func.max(messages.c.message_id)).where(messages.c.channel_id == channel_id)
         with self.reading() as connection:
             return int(connection.execute(query).scalar() or 0)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _between(channel_id: int, after_id: int, upto_id: int) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 What an upsert keeps, whatever order files are imported in:
 - a deleted message stays deleted: no older export brings its words back;
 - an edit is never undone by a copy from before it;
-- the origin is the first one seen.
+- the origin is the first one seen; other words or another author bring a stricter one along.
 """
 
 from __future__ import annotations
@@ -37,9 +37,15 @@ _COMPARED = (
     *("channel_id", "author_id", "content", "created_at_ms", "kind", "edited_at_ms"),
     *("deleted_at_ms", "reply_to_id", "reactions", "mentioned_ids", "attachment_names"),
 )
+_STRICTNESS = " ".join(f"WHEN '{origin.value}' THEN {origin.strictness}" for origin in Origin)
 _UPSERT = f"""
     INSERT INTO messages ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" for _ in _COLUMNS)})
-    ON CONFLICT (message_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COMPARED)}
+    ON CONFLICT (message_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COMPARED)},
+        origin = CASE
+            WHEN (messages.content IS NOT excluded.content
+                  OR messages.author_id IS NOT excluded.author_id)
+              AND CASE excluded.origin {_STRICTNESS} END > CASE messages.origin {_STRICTNESS} END
+            THEN excluded.origin ELSE messages.origin END
     WHERE messages.deleted_at_ms IS NULL
       AND (excluded.deleted_at_ms IS NOT NULL
            OR coalesce(excluded.edited_at_ms, 0) >= coalesce(messages.edited_at_ms, 0))

@@ -36,6 +36,21 @@ class Origin(str, Enum):
         training."""
         return self in (Origin.DISCORD_API, Origin.EXPORT)
 
+    @property
+    def strictness(self) -> int:
+        """How much is asked before it may be learned from (data/consent.py): 0 nothing, 1 the
+        member's own hand, 2 a declaration; 3 it never is."""
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {
+    Origin.SAMPLE: 0,
+    Origin.DATA_PACKAGE: 1,
+    Origin.EXPORT: 2,
+    Origin.DISCORD_API: 2,
+    Origin.PLAYGROUND: 3,
+}
+
 
 class MessageKind(str, Enum):
     """What Discord calls the message's type, as far as Mynah tells them apart."""

@@ -190,9 +190,10 @@ class VectorIndex:
 
 
 def built_with(folder: Path) -> str:
-    """The hash of the embedder that made the vectors in `folder`; "" where none were made."""
+    """The hash of the embedder that made the vectors in `folder`; "" where none were made. Of a
+    marker that is damaged something that is no embedder's."""
     marker = folder / BUILT_WITH
-    return marker.read_text(encoding="utf-8") if marker.is_file() else ""
+    return marker.read_text(encoding="utf-8", errors="replace") if marker.is_file() else ""
 
 
 def vector_ids(folder: Path) -> set[int]:

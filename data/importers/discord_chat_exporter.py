@@ -32,17 +32,6 @@ _KINDS = {
 }
 
 
-_STRICTNESS = {
-    Origin.SAMPLE: 0,
-    Origin.DATA_PACKAGE: 1,
-    Origin.EXPORT: 2,
-    Origin.DISCORD_API: 2,
-    Origin.PLAYGROUND: 3,
-}
-"""How much is asked before it may be learned from (data/consent.py): nothing, the member's own
-hand, a declaration, never."""
-
-
 class MessageReader:
     """Turns one file's raw messages into records and notes the people it meets. One thread."""
 
@@ -146,7 +135,7 @@ def _stricter(given: Origin, own: Any) -> Origin:
         claimed = Origin(own.get("origin"))
     except ValueError:
         return given
-    return claimed if _STRICTNESS[claimed] >= _STRICTNESS[given] else given
+    return claimed if claimed.strictness >= given.strictness else given
 
 
 def _stand_in(raw: dict[str, Any]) -> str:

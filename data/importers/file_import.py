@@ -45,6 +45,7 @@ class People:
         self.excluded = {member.member_id for member in members if not _may_store(member)}
         """Nothing of theirs is stored (data/consent.py)."""
         self._anybody_forgotten = db.anybody_forgotten()
+        self._said_no: set[int] = set()
         self.is_bot: dict[int, bool] = {}
 
     def due(self, met: dict[int, tuple[MemberRecord, int]]) -> list[MemberRecord]:
@@ -55,6 +56,15 @@ class People:
             for key, (member, at_ms) in met.items()
             if self._newest.is_due(key, _called(member), at_ms)
         ]
+
+    def keep_noes(self, met: dict[int, tuple[MemberRecord, int]]) -> None:
+        """A "no" to learning that a file of ours tells counts for whoever has not answered here."""
+        for key, (member, _) in met.items():
+            if member.consent == "opted_out" and key not in self._said_no:
+                self._said_no.add(key)
+                known = self._db.member(key)
+                if known is not None and known.consent == "unset":
+                    self._db.set_consent(key, "opted_out")
 
     def may_be_kept_aside(self, author_id: int | None) -> bool:
         """Whether a record that cannot be used may be kept with its words.
@@ -146,6 +156,7 @@ class FileImport:
         met = self._reader.take_met(self._exported_at_ms)
         if due := self._people.due(met):
             self._db.upsert_members(due)
+        self._people.keep_noes(met)
         if not batch:
             return
         write = []

@@ -29,13 +29,26 @@ _HOUSE = r"(?<![\w.,:/#-])(?:\d{1,4}/)?\d{1,5}[A-Za-z]?\s+"
 _COMPASS = r"(?:(?:[NSEW]{1,2}|North|South|East|West)\.?\s+)?"
 _NO_STREET = (
     r"(?!(?:Hard|Disk|Disc|Flash|USB|CD|DVD|CDROM|GB|MB|TB|KB|Gb|Mb|Pen|Thumb|Floppy|Tape|Zip|IDE"
-    r"|SATA|SCSI|External|Tape|Google|Test|Gnome|KDE|The(?!\s(?:Crescent|Square|Close|Terrace)))\b)"
+    r"|SATA|SCSI|NVMe|SSD|Seagate|Terabyte|Day|Hour|Minute|Star|External|Google|Test|Gnome|KDE|The(?!\s(?:Crescent|Square|Close|Terrace)))\b)"
 )
 _NO_LOWER_STREET = (
     r"(?!(?:way|lane|long|more|days?|hours?|hrs?|minutes?|mins?|miles?|km|blocks?|times?|different"
     r"|other|main|side|one|two|on|of|in|at|the|a|to|from|down|up|and|or|is|was|for|hard|disk|gb|mb"
     r"|star|player|people|years?|weeks?|months?|seconds?|secs?|was|were|are|per|with|wall|sesame"
     r"|fast|slow|bus|bike|car)\b)"
+)
+_STEPS = (
+    r"level|lvl|stufe|wave|mission|round|runde|season|episode|chapter|kapitel|page|seite|part|teil"
+    r"|phase|day|tag|week|woche|rank|rang|platz|place|top|number|nummer|act|plan|stage|class"
+)
+_NO_STEP = rf"(?!(?i:{_STEPS})\s)"
+"""What is counted is no place: "Level 80, 12345 Gold"."""
+_AFTER_STEP = re.compile(rf"\b(?:{_STEPS})\s$", re.IGNORECASE)
+_NO_PLACE = (
+    r"(?!(?i:(?:arbeits|sitz|steh|park|stell|spiel)platz|(?:um|heim|arbeits|hin|rück)weg)\b)"
+)
+_NO_COUNT = (
+    r"(?!\s?(?i:km|m|min|minuten?|std|stunden?|h|tage?|mal|uhr|leute|autos?|frei|euro|prozent)\b)"
 )
 _THANKS = r"(?:please|thanks|tonight|today|tomorrow|okay|then|bring|with|blue)\b"
 # After such a word a number and a street need no capitals and may be short.
@@ -73,15 +86,15 @@ _ADDRESSES = tuple(
         rf"(?:n[º°]\.?\s*)?\d{{1,5}}\b(?:,\s*\d{{1,2}}[º°]\s?[A-Z]?)?"
         rf"(?:,?\s*\d{{4,5}}(?:-\d{{3}})?\s+{_PLACE_NAME})?(?:{_TOWN})?",
         # Musterstraße 12, 12345 Berlin; Keizersgracht 123, 1015 CJ Amsterdam; Storgatan 12
-        rf"\b(?:{_CAPITAL}[\w-]*(?:[Ss]tra(?:ß|ss)e|[ -]Stra(?:ß|ss)e|str\.|gasse|[Aa]llee|[Pp]latz"
-        r"|[Ww]eg|straat|gracht|laan|kade|plein|dijk|singel|gatan|vägen|gata|veien|gade|vej|katu"
+        rf"\b{_NO_PLACE}(?:{_CAPITAL}[\w-]*(?:[Ss]tra(?:ß|ss)e|[ -]Stra(?:ß|ss)e|str\.|gasse"
+        r"|[Aa]llee|[Pp]latz|[Ww]eg|straat|gracht|laan|kade|plein|dijk|singel|gatan|vägen|gata|veien|gade|vej|katu"
         r"|endamm)|[^\W\d_]{3,}(?:straße|strasse|str\.?)|[^\W\d]+ náměstí)"
-        rf"\s+\d{{1,4}}(?:/\d{{1,3}})?\s?(?:[a-z]\b)?{_CITY}",
+        rf"\s+\d{{1,4}}\b{_NO_COUNT}(?:/\d{{1,3}})?(?:\s?[a-z]\b)?{_CITY}",
         # ul. Długa 7/3, 00-590 Warszawa
         rf"\b(?:(?:ul|al|os)\.|[Uu]lica|[Aa]leja)\s+\w+(?:\s\w+)?\s+\d{{1,4}}[a-z]?(?:/\d{{1,4}})?"
         rf"(?:,?\s*\d\d-\d{{3}}\s+{_PLACE_NAME})?",
         # Am Markt 7, 04109 Leipzig
-        rf"\b{_NAME}(?:\s[\wäöüß-]+){{0,2}}\s+\d{{1,4}}[a-z]?\b,\s*(?:\d{{5}}|\d{{4}}\s?[A-Z]{{2}}|\d\d-\d{{3}})\s+{_PLACE_NAME}",
+        rf"\b{_NO_STEP}{_NAME}(?:\s[\wäöüß-]+){{0,2}}\s+\d{{1,4}}[a-z]?\b,\s*(?:\d{{5}}|\d{{4}}\s?[A-Z]{{2}}|\d\d-\d{{3}})\s+{_PLACE_NAME}",
         # ул. Ленина 5, кв 12
         r"\b(?:ул\.|улица|проспект|пр\.)\s*[^\W\d]+,?\s*(?:д\.|дом)?\s*\d{1,4}(?:,?\s*кв\.?\s*\d{1,4})?",
         r"(?i:\b(?:post(?:al)?\s?code|zip\s?code|postleitzahl|plz)\b\W{0,3}(?:is\s|ist\s)?)"
@@ -107,5 +120,10 @@ def redact_addresses(text: str, tally: Counter[str]) -> str:
         return text
     for pattern in _ADDRESSES:
         group = "place" if "place" in pattern.groupindex else 0
-        text = replace(pattern, ADDRESS, text, tally, group=group)
+        text = replace(pattern, ADDRESS, text, tally, _is_no_step, group)
     return text
+
+
+def _is_no_step(match: re.Match[str]) -> bool:
+    """ "Top 10 Best Way to cook" counts something; so does "Chapter 7 Ocean Drive"."""
+    return not _AFTER_STEP.search(match.string[max(0, match.start() - 12) : match.start()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
+from itertools import pairwise
 
 from data.personal.kinds import EMAIL, IP, PHONE, digits_of, replace
 
@@ -74,7 +75,7 @@ _IPV6 = re.compile(
 _IPV6_BEGINS = re.compile(r"[0-9A-Fa-f]{4}:|::[Ff]{4}:|(?:[0-9A-Fa-f]*:){4}")
 _VERSION_BEFORE = re.compile(
     r"(?:\bv|\bver\.?\s?|\b(?:versions?|rev|release|build|kernel|firmware|driver|firefox|ff"
-    r"|openoffice)\s(?:is\s|was\s)?(?:\d+:)?|[a-z]-|_|\d:)$",
+    r"|openoffice|patch|update|jdk|java)\s(?:is\s|was\s)?(?:\d+:)?|[a-z]-|_|\d:)$",
     re.IGNORECASE,
 )
 _VERSION_AFTER = re.compile(r"\.?[A-Za-z]|-\d+-|[~+]")
@@ -141,9 +142,9 @@ _IN_BRACKETS = re.compile(
 _MOBILE = re.compile(rf"(?<![\w.+/:#-])0[1-9]\d{{8,10}}{_END}")
 _NUMBER = r"\+?\(?\d(?:[ ().\-/]{0,2}\d){6,14}"
 _SURE_WORDS = (
-    r"phone(?: number| no\.?)?|telephone|tel|whats ?app|sms|handy(?:nummer)?|telefon(?:nummer)?"
-    r"|handynr|my number|number is|cell(?: number| phone)|mobile number|numéro|numero|número"
-    r"|téléphone|teléfono|telefono|móvil|celular|zap|číslo|numer|puhelin|telefoon|fax|tlf"
+    r"phone(?: number| no\.?)?|telephone|tel(?! aviv)|whats ?app|sms|handy(?:nummer)?"
+    r"|telefon(?:nummer)?|handynr|my number|number is|cell(?: number| phone)|mobile number"
+    r"|numéro|numero|número|téléphone|teléfono|telefono|móvil|celular|zap|číslo|numer|puhelin|telefoon|fax|tlf"
     r"|телефон|номер|тел|手机|电话|電話|전화"
 )
 _WORDS = r"cell|mobile|call(?: me)?|te?xt(?: me)?|ring|hmu|digits|ruf mich|portable|signal"
@@ -160,6 +161,8 @@ _SAID_AFTER = re.compile(
 )
 _DATE = re.compile(r"\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})\b")
 _PAIRS = re.compile(r"\d\d(?:[ .-]\d\d){4}")
+_YEARS = re.compile(r"(?:(?:19|20)\d\d[ /-]){1,3}(?:19|20)\d\d")
+_SPACED = re.compile(r"[1-9]\d*(?: [1-9]\d*)+")
 _SINGLE_DIGIT = re.compile(r"(?<!\d)\d(?!\d)")
 _SEPARATOR = re.compile(r"[ ().\-/]")
 
@@ -213,12 +216,22 @@ def _is_mobile(match: re.Match[str]) -> bool:
     return False
 
 
+def _is_list(found: str) -> bool:
+    """Years, or numbers in equal steps: "12 14 16 18 20"."""
+    if _YEARS.fullmatch(found):
+        return True
+    numbers = [int(one) for one in found.split(" ")] if _SPACED.fullmatch(found) else []
+    return len(numbers) > 3 and len({b - a for a, b in pairwise(numbers)}) == 1
+
+
 def _is_said_to_be(match: re.Match[str]) -> bool:
     found = match["number"]
     if _DATE.search(found) or (count := len(digits_of(found))) > 15:
         return False
     if len(_SINGLE_DIGIT.findall(found)) > 1:
         return False  # "4 8 15 16 23 42"
+    if _is_list(found):
+        return False
     written_apart = len(_SEPARATOR.findall(found)) >= 1
     is_sure = "sure" not in match.re.groupindex or match["sure"] is not None
     return written_apart or count in (10, 11) or (is_sure and 7 <= count <= 13)

@@ -202,6 +202,8 @@ def _is_password(match: re.Match[str], found: str) -> bool:
     if has_digit or _INNER_SIGN.search(found) or _INNER_CAPITAL.search(found):
         by_itself = match["strong"] is not None and match["strong"].lower() != "passwd"
         return said is not None or (by_itself and has_digit and len(found) >= 6)
+    if (match["weak"] or "").lower() == "pin":
+        return False  # a pin has digits: "pin: see #rules"
     if said is None or found.lower() in _ORDINARY or _ORDINARY_END.match(found):
         return False
     if match["weak"] and not _WHOSE_PASS.search(match.string[: match.start()]):

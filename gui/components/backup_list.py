@@ -163,19 +163,24 @@ class BackupList(DataList):
         enable(self.restore, may and is_open and chosen is not None and not chosen.is_damaged)
         if not is_locked:
             self._asking.grid_forget()
+            self.passphrase.delete(0, "end")
         elif not self._asking.winfo_manager():
             self._asking.grid(row=1, column=0, columnspan=4, sticky="w", pady=(theme.GAP, 0))
 
     def _check(self) -> None:
         if (chosen := self._chosen) is not None:
-            self._acts.begin(check_job(chosen, self._given(chosen)))
+            self._acts.begin(check_job(chosen, self._taken(chosen)))
 
     def _ask(self) -> None:
         if (chosen := self._chosen) is not None:
-            self._acts.restore(chosen, restore_job(chosen, self._given(chosen)))
+            self._acts.restore(chosen, restore_job(chosen, self._taken(chosen)))
 
-    def _given(self, chosen: BackupRow) -> str:
-        return str(self.passphrase.get()) if chosen.is_encrypted else ""
+    def _taken(self, chosen: BackupRow) -> str:
+        """The passphrase, which does not stay in its field."""
+        given = str(self.passphrase.get()) if chosen.is_encrypted else ""
+        self.passphrase.delete(0, "end")
+        self._show_chosen()
+        return given
 
     def _every_chosen(self, words: str) -> None:
         self._backups.set_every(days_of(words))

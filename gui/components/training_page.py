@@ -52,7 +52,7 @@ class TrainingPage(Page):
         self.at_end(self.run.watch(self._show_run))
         self.at_end(self.packages.watch(self._show_packages))
         self.watch("data", lambda value: self.model.reload())
-        self.watch("settings", lambda settings: self._show())
+        self.watch("settings", lambda settings: self.model.reload())  # consent_mode is one
         self._show()
         self._show_run()
         self.model.reload()

@@ -180,7 +180,8 @@ def forgotten_words(result: Mapping[str, Any]) -> str:
     lines += [f"{one['answers_now']} answers now." for one in reports if one["answers_now"]]
     unfinished = {place: why for one in reports for place, why in one["unfinished"].items()}
     if unfinished:
-        lines[0] = f"The member is forgotten: {many(messages, 'message')} are erased here."
+        are = "is" if messages == 1 else "are"
+        lines[0] = f"The member is forgotten: {many(messages, 'message')} {are} erased here."
         lines += [f"Not done yet in {place}: {why}" for place, why in unfinished.items()]
         lines.append("The rest is tried again at the bot's next start.")
     return " ".join(lines)

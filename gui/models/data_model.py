@@ -200,7 +200,9 @@ class DataModel:
                 str(member.member_id),
                 "--json",
                 done=shown,
-                failed=self._refused,
+                failed=lambda reason: self._refused(
+                    reason, "What is stored could not be looked up."
+                ),
             )
 
     def _begin(self) -> bool:
@@ -217,9 +219,9 @@ class DataModel:
         self._app.tell("data")
         self._changed()
 
-    def _refused(self, reason: str) -> None:
+    def _refused(self, reason: str, what: str = "This could not be changed.") -> None:
         self.is_busy = False
-        self._failed("This could not be changed.", reason)
+        self._failed(what, reason)
         self._changed()
 
     def _unreadable(self, error: Exception) -> None:

@@ -116,7 +116,9 @@ def tainted_words(versions: Sequence[ModelVersion]) -> str:
     tainted = [version for version in reversed(versions) if version.tainted_at_ms is not None]
     lines = [taint_words(version) for version in tainted[:MOST_TAINTED]]
     if len(tainted) > MOST_TAINTED:
-        lines.append(f"So did {len(tainted) - MOST_TAINTED} earlier ones; their details say more.")
+        more = len(tainted) - MOST_TAINTED
+        ones = "an earlier one; its" if more == 1 else f"{more} earlier ones; their"
+        lines.append(f"So did {ones} details say more.")
     return "\n".join(lines)
 
 

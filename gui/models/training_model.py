@@ -31,6 +31,13 @@ DECLARE = (
     "Without it Mynah can still remember and quote these messages, but not learn from them."
 )
 NOTHING = "There is nothing to learn from yet: import files or fetch from Discord on the page Data."
+NOBODY = {
+    "retrieval_only": "Nobody here is learned from. The page Data says who may be: choose there.",
+    "opt_in": "Nobody whose messages are here has opted in yet. The page Data says who may be "
+    "learned from.",
+    "declared": "Those whose messages are here have opted out.",
+}
+"""Where something is stored and nothing may be learned from, by the mode."""
 STAGE_WORDS = {"examples": "examples only", "sft": "not finished", "export": "file missing"}
 
 
@@ -84,14 +91,20 @@ class TrainingModel:
         if stored.missing:
             return "The training packages are missing."
         if not stored.learnable.messages:
-            return NOTHING
-        if self.needs_ground and not any(char.isalnum() for char in ground):
+            return self._why_nothing
+        is_said = any(char.isalnum() for char in ground)
+        if self.needs_ground and not (is_said or stored.learnable.messages_now):
             return "A ground has to be declared first."
         return ""
 
     @property
+    def _why_nothing(self) -> str:
+        learnable = self.stored.learnable
+        return NOBODY[learnable.mode] if learnable.left_out else NOTHING
+
+    @property
     def needs_ground(self) -> bool:
-        """Whether a ground has to be declared, and none was."""
+        """Whether some of it wants a ground to be declared, and none was."""
         learnable = self.stored.learnable
         return learnable.needs_declaration and not learnable.ground
 
@@ -102,11 +115,15 @@ class TrainingModel:
         if not self.is_read:
             return "What is stored is being read."
         if not learnable.messages:
-            return NOTHING
+            return self._why_nothing
         name = self._app.settings.text("persona_name")
+        who = "who has not opted in" if learnable.mode == "opt_in" else "who opted out"
+        more = ""
+        if self.needs_ground:
+            more = f" once a ground is declared, {learnable.messages_now:,} now"
         words = (
-            f"{many(learnable.messages, 'message')} may be learned from; {name} learns to answer "
-            "as the others did. Left out: closed channels, excluded members, who opted out, bots."
+            f"{many(learnable.messages, 'message')} may be learned from{more}; {name} learns to "
+            f"answer as the others did. Left out: closed channels, excluded members, {who}, bots."
         )
         if learnable.needs_declaration and learnable.ground:
             day = day_words(learnable.declared_at_ms)

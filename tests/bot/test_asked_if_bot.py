@@ -40,8 +40,17 @@ is Mynah a bot?
 is @Mynah a real person?
 are you chatgpt
 are you a bot @Mynah
+are you an AI chatbot?
+are you an ai assistant
+are you a large language model?
+are you chat gpt?
+are you a bot account
+so you're not a real person?
+u a bot?
+ru a bot
 """
 GERMAN = """
+bist du n bot
 bist du ein bot
 Bist du eigentlich ein Mensch?
 bist du echt?
@@ -55,6 +64,9 @@ is mira a bot?
 are you a robot fan?
 are you for real
 are you real about this
+are you real rn
+is this real?
+are you an AI researcher?
 are you a person who likes cake?
 are you a computer scientist?
 are you a machine learning engineer?

@@ -63,7 +63,7 @@ async def test_a_burst_of_deletions_costs_one_run(home: Home, database: Database
 
 async def test_what_was_pending_before_the_start_is_done(home: Home, database: Database) -> None:
     database.mark_deleted([3], 1)
-    erasing = Erasing(home, database, quiet_s=0.01, pause_s=0.05)
+    erasing = Erasing(home, database, quiet_s=600, pause_s=0.05)  # and at once
     run = asyncio.create_task(erasing.run())
     await until_erased(database, run)
     run.cancel()

@@ -18,7 +18,7 @@ from bot.recall import Recall
 from data.memory import build_memory
 from storage.database import Database
 from storage.vector_seal import SEAL
-from storage.vectordb import VectorError, VectorIndex
+from storage.vectordb import BUILT_WITH, VectorError, VectorIndex, built_with
 from tests.bot.scene import MIRA, SHY, incoming, record
 
 CASES = 200
@@ -183,12 +183,15 @@ async def test_200_damaged_indexes_heal(
 
 
 async def test_a_build_that_cannot_be_is_tried_again_in_an_hour(
-    filled: Database, tmp_path: Path
+    filled: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = Home(filled, tmp_path / "none")
-    home.answer = None  # another job runs: ask again soon
-    await home.healing.look()
-    await home.healing.look()
+    home.answer = None  # another job runs: ask again soon, and say so once
+    with caplog.at_level(logging.INFO, logger="bot.healing"):
+        await home.healing.look()
+        said = len(caplog.records)
+        await home.healing.look()
+    assert said == len(caplog.records) == 2
     assert home.builds == 2
     home.answer = False  # it failed
     await home.healing.look()
@@ -199,6 +202,12 @@ async def test_a_build_that_cannot_be_is_tried_again_in_an_hour(
     home.answer = True
     await home.healing.look()
     assert found(home.recall).found_by == ("full text", "vectors")
+
+
+def test_a_marker_of_other_bytes_is_another_embedders(tmp_path: Path) -> None:
+    """Not a failure that would end the bot."""
+    (tmp_path / BUILT_WITH).write_bytes(b"\xff\xfe\x00\x81")
+    assert built_with(tmp_path) not in ("", "0" * 64)
 
 
 def test_a_flipped_bit_of_an_id_is_known(filled: Database, sound: Path) -> None:

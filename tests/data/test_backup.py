@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 import zipfile
@@ -235,6 +236,63 @@ def test_an_encrypted_one_opens_with_its_passphrase_alone(
     restore(made.path, Home(tmp_path / "a"), opener=Opener(PASSPHRASE))
 
 
+def test_what_is_encrypted_and_damaged_is_damaged(home: Home) -> None:
+    make_key(home, PASSPHRASE)
+    made = create(home)
+    model = max((home.backups / "models").iterdir(), key=lambda path: path.stat().st_size)
+    for path in (made.path, model):
+        whole = path.read_bytes()
+        content = bytearray(whole)
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(BackupDamagedError, match=path.name):
+            verify(home, made.path, Opener(PASSPHRASE))
+        path.write_bytes(whole)
+    verify(home, made.path, Opener(PASSPHRASE))
+
+
+def test_one_odd_file_does_not_hide_the_others(home: Home) -> None:
+    made = create(home)
+    content = bytearray(made.path.read_bytes())
+    content[-10:-6] = b"\xff\xff\xff\x00"  # the directory's size: zipfile seeks before byte 0
+    (home.backups / "mynah-20260101-000000.zip").write_bytes(content)
+    (home.backups / "mynah-20269999-999999.zip").write_bytes(made.path.read_bytes()[:500])
+    assert [one.contents is None for one in list_backups(home)] == [True, True, False]
+
+
+def test_a_wrong_clock_costs_no_backup(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    later_ms = time.time_ns() // 1_000_000 + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "_now_ms", lambda: later_ms + 3_600_000)
+        create(home, days=1, weeks=0)
+    made = create(home, days=1, weeks=0)
+    assert made.path.is_file()
+    assert backup.newest_ms(home) == made.at_ms  # the one of the future makes nobody wait
+
+
+def test_folders_that_are_links_are_backed_up(home: Home, tmp_path: Path) -> None:
+    for folder in (home.data_storage, home.embedder):
+        elsewhere = tmp_path / f"{folder.name}-elsewhere"
+        folder.rename(elsewhere)
+        folder.symlink_to(elsewhere, target_is_directory=True)
+    home.tombstone_key.write_bytes(b"k" * 32)
+    made = create(home)
+    assert made.contents is not None
+    assert {"data_storage/tombstone.key", "models/embedder/manifest.json"} <= {
+        *made.contents.entries
+    }
+    assert "models/embedder/mini.gguf" in made.contents.blobs
+    restore(made.path, Home(tmp_path / "new"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_name_that_not_every_system_has_is_a_sentence(home: Home) -> None:
+    (home.root / "personas").mkdir()
+    (home.root / "personas" / "a:b.txt").write_text("You are grumpy.")
+    with pytest.raises(BackupError, match=r"personas/a:b.txt cannot be in a backup"):
+        create(home)
+
+
 def test_rotation_keeps_seven_days_and_four_weeks() -> None:
     contents = Contents(0, "", "", {}, {})
     now = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
@@ -269,8 +327,13 @@ def test_what_is_erased_leaves_the_archives(
         database.scrub()
     (home.backups / ".making-left").mkdir()  # what a kill left
     (home.backups / ".making-left" / "copy.db").write_text(WORDS)
+    copy = home.backups / f"{old.path.stem} (1).zip"  # which no list shows
+    shutil.copyfile(old.path, copy)
+    (home.backups / "holidays.zip").write_bytes(b"PK, or not")
     monkeypatch.setenv(VARIABLE, PASSPHRASE)
-    assert erase_from_backups(home, erased) == 2
+    assert erase_from_backups(home, erased) == 3
+    copy.unlink()
+    assert (home.backups / "holidays.zip").is_file()
     assert erase_from_backups(home, erased) == 0  # nothing is left to do
     assert WORDS.encode() not in everything(home.root)
     for path, opener in ((old.path, Opener(None)), (encrypted.path, Opener(PASSPHRASE))):
@@ -320,6 +383,66 @@ def test_what_was_asked_for_since_holds_after_a_restore(home: Home, tmp_path: Pa
         assert database.messages_by_id([3])[0].deleted_at_ms is not None
         assert database.messages_by_id([4])[0].content == "line 4"
         assert database.has_erasures()  # the next start sees to what was derived
+
+
+def test_a_home_that_was_told_nothing_takes_back_no_answer(home: Home) -> None:
+    """As in one that was begun anew, where the bot has read along already."""
+    with Database.open(home.database) as database:
+        database.set_consent(BOB, "opted_out", 5)
+    made = create(home)
+    with Database.open(home.database) as database:
+        database.set_consent(BOB, "unset", 0)
+        database.upsert_members([MemberRecord(BOB + n, f"new{n}", f"new{n}") for n in (1, 2, 3)])
+        database.set_consent(BOB + 1, "opted_out", 9)
+        database.set_excluded(BOB + 2, True)
+    restore(made.path, home, replace=True)
+    with Database.open(home.database) as database:
+        members = {member.member_id: member for member in database.members()}
+    assert (members[BOB].consent, members[BOB].consent_at_ms) == ("opted_out", 5)
+    assert (members[BOB + 1].consent, members[BOB + 1].consent_at_ms) == ("opted_out", 9)
+    assert members[BOB + 2].is_excluded
+    assert BOB + 3 not in members
+
+
+def test_a_log_without_its_database_is_not_played_into_the_restored_one(home: Home) -> None:
+    made = create(home)
+    before = rows(home)
+    log = home.database.with_name(f"{home.database.name}-wal")
+    with Database.open(home.database) as database:
+        database.upsert_messages([message(n, f"line {n}") for n in range(2000, 2100)])
+        left = log.read_bytes()
+    assert left
+    home.database.unlink()
+    log.write_bytes(left)
+    restore(made.path, home, replace=True)
+    assert rows(home) == before
+
+
+def test_one_of_a_newer_mynah_is_a_sentence(home: Home, tmp_path: Path) -> None:
+    made = create(home, with_model=False)
+    newer = made.path.with_name("newer.zip")
+    with zipfile.ZipFile(made.path) as old, zipfile.ZipFile(newer, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "manifest.json":
+                content = json.dumps({**json.loads(content), "revision": "9999"}).encode()
+            new.writestr(name, content)
+    with pytest.raises(BackupError, match=r"newer.zip was made by a newer Mynah .*: update"):
+        restore(newer, Home(tmp_path / "new"))
+    with pytest.raises(BackupError, match="newer Mynah"):
+        verify(home, newer, Opener(None))
+    assert not Home(tmp_path / "new").database.exists()
+
+
+def test_what_a_killed_restore_left_is_no_home(home: Home, tmp_path: Path) -> None:
+    made = create(home)
+    new = Home(tmp_path / "new").ensure()
+    left = new.data_storage / ".making-0a1b2c3d"
+    left.mkdir()
+    (left / "mynah.db").write_text(WORDS)
+    restore(made.path, new)
+    assert rows(new) == rows(home)
+    assert not left.exists()
 
 
 def test_a_damaged_home_is_restored(home: Home) -> None:

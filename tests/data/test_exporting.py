@@ -219,6 +219,19 @@ def test_odd_claims_are_no_harm(db: Database, tmp_path: Path, own: object) -> No
         assert other.origins() == {Origin.EXPORT}
 
 
+@pytest.mark.parametrize("here", ["unset", "opted_in", "opted_out"])
+def test_a_no_counts_for_whoever_is_known_and_has_not_answered(
+    db: Database, tmp_path: Path, here: str
+) -> None:
+    written = write_channel_exports(db, tmp_path / "messages")
+    with Database.open(tmp_path / "two" / "mynah.db") as other:
+        other.upsert_members([replace(BOB, consent=here)])
+        run(other, *written)
+        known = other.member(BOB.member_id)
+        assert known is not None
+        assert known.consent == ("opted_in" if here == "opted_in" else "opted_out")
+
+
 def test_no_file_includes_or_opts_in_anybody(db: Database, tmp_path: Path) -> None:
     (path,) = write_channel_exports(db, tmp_path / "messages", channel_ids=[2000])
     whole = json.loads(path.read_text("utf-8"))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from data.exporting import export_path
 from data.fetch_home import LOCK, FetchRunningError, fetch_home
 from data.fetch_report import FetchReport
 from data.fetch_rounds import last_complete_ms
+from data.fetcher import fetch_history
 from storage.database import Database
 from storage.paths import Home
 from storage.settings import Settings
-from tests.data.fake_source import FakeSource, spoken
+from tests.data.fake_source import START_MS, FakeSource, spoken
 
 SETTINGS = Settings({"discord_channel_ids": "1,2", "fetch_reconcile_days": 14})
 
@@ -51,6 +53,10 @@ async def test_files_follow_what_was_fetched(home: Home, db: Database) -> None:
     assert written(home, 1) == [m.message_id for m in source.said[1]]
     assert export_path(home.messages, 2).stat().st_mtime_ns == before
     assert (await fetch_home(home, db, source, SETTINGS)).files == 0
+    assert not db.has_erasures()
+    del source.said[1][7]
+    assert (await fetch_home(home, db, source, SETTINGS, follow=False)).deleted == 1
+    assert db.has_erasures()  # the bot has a process for that
 
 
 async def test_what_a_fetch_that_was_cut_left_is_written_by_the_next(
@@ -61,6 +67,12 @@ async def test_what_a_fetch_that_was_cut_left_is_written_by_the_next(
     os.utime(export_path(home.messages, 1), (1.0, 1.0))  # from before what was stored last
     export_path(home.messages, 2).unlink()
     assert (await fetch_home(home, db, source, SETTINGS)).files == 2
+    # What was edited was read again and stored, and then it was cut.
+    source.said[1][3] = replace(source.said[1][3], content="edited", edited_at_ms=START_MS * 2)
+    await fetch_history(source, db, channels=[1, 2])
+    assert (await fetch_home(home, db, source, SETTINGS)).files == 1
+    assert '"edited"' in export_path(home.messages, 1).read_text(encoding="utf-8")
+    assert (await fetch_home(home, db, source, SETTINGS)).files == 0
 
 
 async def test_only_a_fetch_of_all_that_is_listed_is_complete(home: Home, db: Database) -> None:

@@ -48,20 +48,39 @@ def test_who_raids_and_pastes_is_counted_once() -> None:
     assert set(dropped(raid).values()) == {1}
 
 
-@pytest.mark.parametrize("text", ["gm", "lol", "+1", "happy bday mira", "🔥"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gm",
+        "lol",
+        "+1",
+        "happy bday mira",
+        "🔥",
+        "hahahahahahahahahaha",
+        ":catjam: :catjam: :catjam:",
+    ],
+)
 def test_short_lines_of_many_people_stay(text: str) -> None:
     at_once = [(at, at + 1, text) for at in range(30)]
     over_days = [(86_400 * day, author, text) for day in range(1, 20) for author in range(3)]
     assert not dropped(said(*at_once, *over_days))
 
 
-def test_three_who_cheer_alike_are_no_raid() -> None:
-    cheers = said(*((at, at + 1, "happy birthday dear mira") for at in range(RAID_AUTHORS - 1)))
-    assert not dropped(cheers)
+def test_three_who_say_alike_and_many_who_cheer_are_no_raid() -> None:
+    assert not dropped(said(*((at, at + 1, PASTA) for at in range(RAID_AUTHORS - 1))))
+    assert not dropped(said(*((at, at + 1, "happy birthday dear mira") for at in range(9))))
+    raid = said(*((at, at + 1, "nitro at discord.gg/abc") for at in range(4)))
+    assert dropped(raid) == dict.fromkeys((2, 3, 4), 1)
 
 
 def test_a_short_line_every_minute_is_talk() -> None:
     assert not dropped(said(*((at * 50, 1, "lol") for at in range(20))))
+
+
+@pytest.mark.parametrize("text", ["noooooooooooooooo", "GOOOOOOOOOOOOOOOOAL!!!!!!", "🔥" * 20])
+def test_what_is_drawn_out_is_short(text: str) -> None:
+    assert not dropped(said((0, 1, text), (5, 1, text), (9, 1, text)))
+    assert set(dropped(said(*((at, 1, text) for at in range(6))))) == {4, 5, 6}
 
 
 def test_a_short_line_in_a_row_is_talk_until_it_is_a_flood() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -21,14 +22,16 @@ from filelock import FileLock
 from data import forgetting
 from data.erased import Erased
 from data.forgetting import ForgettingBusyError, forget_member, forget_messages, resume
-from data.forgetting_files import sweep
+from data.forgetting_files import BeingMadeError, sweep
 from data.forgetting_models import taint_if_lost
-from data.forgetting_rewrite import rewrite
+from data.forgetting_rewrite import holds_one, rewrite
 from data.forgetting_rules import Rules
 from data.importers.importing import import_paths
+from model import trained_on
 from scripts.bench_forget import NAME, Furnished, furnish, left_over
 from storage.database import Database
-from storage.manifest import read_manifest, verify_manifest
+from storage.manifest import read_manifest, verify_manifest, write_manifest
+from storage.migrating import back_up
 from storage.model_registry import ModelRegistry, RegistryError
 from storage.paths import PROGRAM_DIR, Home
 from storage.records import (
@@ -214,13 +217,18 @@ def test_a_version_that_was_trained_meanwhile_is_tainted_when_it_is_registered(
     folder = home.finetuned / "tainted" / "gguf-1"
     late = (folder / "trained_on.npz").read_bytes()
     forget_member(home, database, furnished.member_id, by="test")
-    (folder / "trained_on.npz").write_bytes(late)
-    version = replace(
-        ModelRegistry(database, home).get("tainted"), version_id="late", status="candidate",
-        tainted_at_ms=None, tainted_because="",
-    )  # fmt: skip
-    database.add_model_version(version)
-    assert taint_if_lost(home, database, version).tainted_because == FORGOTTEN_MEMBER
+    stripped = trained_on.read(folder)
+    assert stripped is not None
+    assert stripped.messages.isdisjoint(furnished.message_ids)
+    assert stripped.lost == FORGOTTEN_MEMBER  # made from the adapter that lay here meanwhile
+    for name, kept in (("as it was", late), ("stripped", (folder / "trained_on.npz").read_bytes())):
+        (folder / "trained_on.npz").write_bytes(kept)
+        version = replace(
+            ModelRegistry(database, home).get("tainted"), version_id=name, status="candidate",
+            tainted_at_ms=None, tainted_because="",
+        )  # fmt: skip
+        database.add_model_version(version)
+        assert taint_if_lost(home, database, version).tainted_because == FORGOTTEN_MEMBER
 
 
 def test_what_was_deleted_on_discord_takes_the_same_path(
@@ -348,6 +356,74 @@ def test_two_processes_do_not_erase_at_once(
     assert resume(home, database)[0].is_done
 
 
+def test_copies_are_found_by_what_they_are_and_know_of_the_taint(
+    home: Home, database: Database, furnished: Furnished
+) -> None:
+    aside = home.database.with_name("mynah.db.bak")
+    back_up(home.database, aside)
+    (home.backups / "gone.db-wal").write_text(furnished.markers[0])
+    shutil.copy(furnished.exports[0], home.data_storage / "loose.json")
+    assert forget_member(home, database, furnished.member_id, by="test").is_done
+    check_nothing_is_left(home, furnished)
+    with closing(sqlite3.connect(aside)) as connection:
+        tainted = "SELECT version_id FROM model_versions WHERE tainted_because = ?"
+        assert connection.execute(tainted, (FORGOTTEN_MEMBER,)).fetchall() == [("tainted",)]
+
+
+def test_a_name_is_but_a_word_in_a_models_vocabulary(
+    home: Home, database: Database, furnished: Furnished
+) -> None:
+    folder = home.finetuned / "clean" / "merged"
+    folder.mkdir()
+    (folder / "merges.txt").write_text(f"t h\nh {NAME}\n")
+    write_manifest(folder, "merged", {}, {})
+    forget_member(home, database, furnished.member_id, by="test")
+    verify_manifest(folder)
+    assert NAME in (folder / "merges.txt").read_text()
+
+
+def test_a_file_in_use_bars_none_of_the_others(
+    home: Home, furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if Path(target).name in {"table.csv", "training_data.jsonl"}:
+            raise PermissionError(13, "it is open in another program", str(target))
+        return real(path, target)
+
+    rules = Rules(Erased(frozenset({furnished.member_id}), furnished.message_ids))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        for folder in (home.messages, home.datasets):
+            with pytest.raises(PermissionError):
+                sweep(folder, rules)
+    left = {Path(path).name for path in left_over(home, [str(furnished.member_id)])}
+    assert {"put-c2.json", "put-c4.json"}.isdisjoint(left)
+    assert "table.csv" in left
+    pairs = (home.datasets / "pairs" / "pairs.jsonl").read_text(encoding="utf-8")
+    assert len(pairs.splitlines()) == 1
+    for folder in (home.messages, home.datasets):
+        sweep(folder, rules)
+    verify_manifest(home.datasets / "default")
+    assert "table.csv" not in {Path(p).name for p in left_over(home, [str(furnished.member_id)])}
+
+
+def test_what_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as maker:
+        folder = tmp_path / f".set.making-{maker.pid}-00000000"
+        folder.mkdir()
+        (folder / "training_data.jsonl").write_text("words")
+        with pytest.raises(BeingMadeError, match="is being made"):
+            sweep(tmp_path, RULES)
+        assert folder.is_dir()
+        os.utime(folder, (1.0, 1.0))  # by a process that had this id before
+        assert sweep(tmp_path, RULES).removed == [str(folder)]
+        assert maker.stdin is not None
+        maker.stdin.close()
+    assert not folder.exists()
+
+
 # -- one file -------------------------------------------------------------------------------------
 
 GONE = 1_200_000_000_000_000_001
@@ -397,6 +473,27 @@ def test_a_long_list_is_read_piece_by_piece(tmp_path: Path) -> None:
     text = rewritten(tmp_path, "messages.json", json.dumps(rows))
     assert text is not None
     assert json.loads(text) == rows[:20_000] + rows[20_001:]
+
+
+def test_half_a_character_bars_nothing(tmp_path: Path) -> None:
+    message = {"id": str(KEPT), "content": "\ud83d", "mentions": [{"id": str(GONE)}]}
+    for name, value in (("e.json", {"messages": [message]}), ("s.json", {"rows": message})):
+        text = rewritten(tmp_path, name, json.dumps(value))
+        assert text is not None
+        assert '"\\ud83d"' in text
+        assert str(GONE) not in text
+
+
+def test_a_gzip_that_breaks_off_goes_where_what_is_there_names_them(tmp_path: Path) -> None:
+    others = [{"id": str(KEPT + n), "content": random.randbytes(16).hex()} for n in range(900)]
+    for first, is_held in ((GONE, True), (KEPT, False)):
+        whole = json.dumps([{"author": {"id": str(first)}}, *others]).encode()
+        path = tmp_path / f"{first}.json.gz"
+        path.write_bytes(gzip.compress(whole)[:-2000])
+        assert holds_one(path, RULES) is is_held
+        assert not rewrite(path, tmp_path / "new", RULES)
+    (tmp_path / "plain.json.gz").write_text(f'{{"id": "{GONE}"}}')
+    assert holds_one(tmp_path / "plain.json.gz", RULES)
 
 
 def test_a_page_goes_as_a_whole(tmp_path: Path) -> None:

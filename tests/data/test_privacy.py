@@ -46,6 +46,10 @@ from tests.data.personal_data import HELD_OUT, TUNE, half_of, near_misses, plant
         ("MYSQL_PASSWORD='s3cr3t'", "MYSQL_PASSWORD='[password]'"),
         ("https://kai:s3cr3t@example.com/x", "https://[password]@example.com/x"),
         ("card 4111111111111111 cvv 123", "card [card] cvv [card]"),
+        ("my pin is 4711", "my pin is [password]"),
+        ("Schulweg 12, 12345 Berlin", "[address]"),
+        ("Am Markt 7, 04109 Leipzig", "[address]"),
+        ("phone 12 34 56 78 90", "phone [phone]"),
     ],
 )
 def test_personal_data_becomes_a_placeholder(text: str, expected: str) -> None:
@@ -76,6 +80,20 @@ def test_personal_data_becomes_a_placeholder(text: str, expected: str) -> None:
         "gpg key 40976EAF437D05B5",
         "number is 4 8 15 16 23 42",
         "https://example.com/4111111111111111/212-555-0123 see",
+        "pin: see #rules",
+        "text size 12 14 16 18 20 22 24",
+        "tel aviv 2019 2020, phone 2023 2024",
+        "patch 14.1.1.2",
+        "Level 80, 12345 Gold",
+        "Runde 3, 15000 Gold",
+        "Top 10 Best Way to cook",
+        "Chapter 7 Ocean Drive",
+        "14 Day Trail",
+        "Umweg 3 km",
+        "Schulweg 30 Minuten",
+        "Parkplatz 5 frei",
+        "rolled 3d6+2 = 14, isbn 978-3-16-148410-0, x 120 y 64 z -300, <t:1618953630:R>",
+        "call me at 5, my pass is expired, pw is fine, the key is under the mat",
     ],
 )
 def test_the_rest_of_chat_stays(text: str) -> None:

@@ -355,6 +355,7 @@ def test_an_encrypted_one_asks_for_its_passphrase(
             page.list.passphrase.insert(0, given)
             page.list._show_chosen()
             press(page.list.check)
+            assert page.list.passphrase.get() == ""
             wait(shown)
             assert said in f"{told(shown)} {page.chore_card.words}"
         page._choose("Channels")

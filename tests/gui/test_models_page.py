@@ -173,6 +173,7 @@ def test_what_learned_from_the_erased_in_words() -> None:
     assert tainted_words([version("d")]) == ""
     assert tainted_words([barred_one, version("d"), kept]).startswith("b learned")
     assert tainted_words([kept] * 5).endswith("\nSo did 2 earlier ones; their details say more.")
+    assert tainted_words([kept] * 4).endswith("\nSo did an earlier one; its details say more.")
     assert barred([barred_one, kept, allowed], None) == "a"
     other = replace(barred_one, version_id="e")
     assert [barred([barred_one, other], chosen) for chosen in (None, "b", "e")] == ["", "", "e"]

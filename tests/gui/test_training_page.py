@@ -237,6 +237,44 @@ def test_a_cancel_between_the_scripts_counts() -> None:
     assert "goes on from there" in run.outcome
 
 
+class QuietUi:
+    """Work is done at once."""
+
+    def run(self, work: Any, done: Any, failed: Any) -> None:
+        done(work())
+
+
+def test_the_page_says_what_script_2_would(home: Home) -> None:
+    app: Any = QuietApp()
+    app.home, app.ui = home, QuietUi()
+    model = training_model.TrainingModel(app, lambda: None, lambda *why: None)
+
+    def now(**settings: str) -> Any:
+        with Database.open(home.database) as db:
+            for name, value in settings.items():
+                db.set_config(name, value)
+        model.reload()
+        return model
+
+    words = "40 messages may be learned from once a ground is declared, 0 now;"
+    assert words in now().source_words
+    assert model.why_not("") == "A ground has to be declared first."
+    assert model.why_not("ours") == ""
+    assert now(consent_mode="opt_in").why_not("ours") == model.source_words
+    assert "has opted in yet" in model.source_words
+    assert not model.needs_ground
+    with Database.open(home.database) as db:
+        db.upsert_channels([ChannelRecord(ID, 1, "Tavern", "general")])
+        db.upsert_messages([message(99, channel_id=ID, author_id=ID, origin=Origin.DATA_PACKAGE)])
+        db.record_declaration("mira", "open data", 5)
+    assert "1 message may be learned from; " in now().source_words
+    assert "who has not opted in, bots" in model.source_words
+    assert now(consent_mode="retrieval_only").why_not("") == model.source_words
+    assert "Nobody here is learned from" in model.source_words
+    assert now(consent_mode="declared").why_not("") == ""
+    assert "41 messages may be learned from; " in model.source_words
+
+
 # -- the page -----------------------------------------------------------------------------------
 
 
@@ -297,6 +335,7 @@ def test_cancelled_and_failed(xvfb: str, house: House, home: Home) -> None:
     root = home.root
     with Database.open(home.database) as db:
         db.record_declaration("mira", "open data", 5)
+        db.set_config("consent_mode", "declared")
     with training(house) as shown:
         page = shown.main.page
         assert 'mira declared on 1970-01-01: "open data".' in page.source.words

@@ -123,9 +123,13 @@ def test_create_list_verify_restore(home: Home, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_passphrase_comes_from_a_file_or_the_environment(home: Home, tmp_path: Path) -> None:
     words = tmp_path / "words"
-    words.write_text("four words are enough\n")
     at_home = ("--home", str(home.root))
     assert run("7_backup.py", "encrypt", *at_home).returncode == 2  # no terminal to ask at
+    latin = tmp_path / "latin"
+    latin.write_bytes("vier Wörter sind genug\n".encode("latin-1"))
+    refused = run("7_backup.py", "encrypt", "--passphrase-file", str(latin), *at_home)
+    assert (refused.returncode, "not UTF-8" in refused.stderr) == (2, True)
+    words.write_bytes(b"\xef\xbb\xbffour words are enough\r\n")  # as Windows' editors save it
     encrypt = run("7_backup.py", "encrypt", "--passphrase-file", str(words), *at_home)
     assert "keep it where this computer is not" in encrypt.stdout
     made = json.loads(run("7_backup.py", "create", "--json", *at_home).stdout)["created"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from storage.database import Database
 from storage.paths import PROGRAM_DIR, Home
@@ -103,6 +104,10 @@ def test_forget_asks_first_and_then_forgets(home: Home) -> None:
 def test_resume_erases_what_was_deleted(home: Home) -> None:
     with Database.open(home.database) as database:
         database.mark_deleted([CHANNEL + 1], 1)
+    with FileLock(home.data_storage / "forgetting.lock"):
+        busy = call(home, "resume")
+    assert (busy.returncode, busy.stdout) == (1, "")
+    assert "Another process is erasing" in busy.stderr
     (report,) = told(home, "resume")["reports"]
     assert (report["messages"], report["unfinished"]) == (1, {})
 

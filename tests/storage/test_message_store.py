@@ -134,6 +134,22 @@ def test_the_first_origin_stays(db: Database) -> None:
     assert db.messages_by_id([1])[0].origin is Origin.EXPORT
 
 
+@pytest.mark.parametrize("kind", [Origin.SAMPLE, Origin.DATA_PACKAGE])
+def test_other_words_from_a_stricter_origin_bring_it_along(db: Database, kind: Origin) -> None:
+    db.upsert_messages([message(n, "as it was", origin=kind) for n in (1, 2, 3)])
+    edited = message(1, "said anew", edited_at_ms=START_MS + 9, origin=Origin.DISCORD_API)
+    seen = message(2, "as it was", edited_at_ms=START_MS + 9, origin=Origin.DISCORD_API)
+    other = message(3, "as it was", author_id=99, origin=Origin.EXPORT)
+    db.upsert_messages([edited, seen, other])
+    assert [m.origin for m in db.messages_by_id([1, 2, 3])] == [
+        Origin.DISCORD_API,
+        kind,
+        Origin.EXPORT,
+    ]
+    db.upsert_messages([message(1, "and again", edited_at_ms=START_MS + 10, origin=kind)])
+    assert db.messages_by_id([1])[0].origin is Origin.DISCORD_API
+
+
 def test_messages_stream_by_channel_then_id(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_store, "PAGE_ROWS", 7)
     records = [message(i, channel_id=1 + i % 3) for i in range(1, 101)]

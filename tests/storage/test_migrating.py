@@ -106,7 +106,7 @@ def check_old_rows(db: Database) -> None:
     assert [i for i, _ in db.search_text("raid", 5)] == [1001]
     assert [m.is_excluded for m in db.members()] == [False, True]
     assert db.members()[0].consent == "opted_in"
-    assert db.config_rows() == {"temperature": "0.5"}
+    assert db.config_rows()["temperature"] == "0.5"
     assert [line.text for line in db.context(100, 5)] == ["anyone up for the raid?"]
     assert db.statistics_since("reply_s", 0) == [(1600000000000, 2.5)]
     assert [v.status for v in db.model_versions()] == ["deployed", "candidate"]
@@ -146,6 +146,8 @@ def test_an_older_file_is_migrated_whole(tmp_path: Path, old: str) -> None:
     with Database.open(path, backups=tmp_path / "backups") as db:
         check_old_rows(db)
         assert [d.who for d in db.declarations()] == ([] if old == "0001" else ["ada"])
+        # who had declared a ground goes on learning; who had not learns from nobody
+        assert db.config_rows().get("consent_mode") == (None if old == "0001" else "declared")
         db.record_declaration("ada", "permission", 1)
         db.set_model_status("lantern-1", "deployed", 1_700_000_000_000)
         assert db.roll_back_model(1_700_000_000_001).version_id == "demo-base"

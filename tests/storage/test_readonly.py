@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from data.consent import MemberState, Mode, Use, may
 from storage import manifest
 from storage.database import Database
 from storage.paths import PROGRAM_DIR, Home
@@ -27,6 +28,7 @@ from storage.readonly import (
     deployed_model,
     last_reply,
     learnable,
+    may_learn,
     members,
     read_config,
     series,
@@ -193,12 +195,30 @@ def test_what_may_be_learned_from(tmp_path: Path) -> None:
                 MemberRecord(4, "d", "d", consent="opted_out"),
             ]
         )
-        assert learnable(path) == Learnable(1, needs_declaration=False)
+        assert learnable(path) == Learnable(1, messages_now=1, left_out=1)
         db.upsert_messages([message(7, channel_id=1, author_id=1, origin=Origin.EXPORT)])
-        assert learnable(path) == Learnable(2, needs_declaration=True)
+        # a declaration would make the mode `declared`
+        assert learnable(path) == Learnable(2, True, messages_now=1, left_out=1)
+        db.set_config("consent_mode", "opt_in")
+        assert learnable(path) == Learnable(1, messages_now=1, left_out=2, mode="opt_in")
+        db.set_consent(1, "opted_in")
+        assert learnable(path) == Learnable(2, True, messages_now=1, left_out=1, mode="opt_in")
         db.record_declaration("mira", "open data", 5)
         db.record_declaration("bob", "a letter", 9)
-    assert learnable(path) == Learnable(2, True, "bob", "a letter", 9)
+        said = (2, True, "bob", "a letter", 9)
+        assert learnable(path) == Learnable(*said, messages_now=2, left_out=1, mode="opt_in")
+        db.set_config("consent_mode", "retrieval_only")
+        assert learnable(path).messages == learnable(path).messages_now == 1
+        db.set_config("consent_mode", "declared")
+    assert learnable(path) == Learnable(*said, messages_now=2, left_out=1, mode="declared")
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("origin", Origin)
+@pytest.mark.parametrize("state", [s for s in MemberState if s is not MemberState.EXCLUDED])
+def test_the_window_knows_the_matrix(mode: Mode, origin: Origin, state: MemberState) -> None:
+    expected = may(Use.TARGET, state, origin, mode, is_declared=True)
+    assert may_learn(state.value, origin, mode.value) is expected
 
 
 def test_trainings_by_their_manifests(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Tombstones, what is to be erased, when consent was given, and what tainted a model.
 
+A home whose owner declared a ground before there was a mode goes on learning as it did: its
+`consent_mode` becomes `declared`, as a declaration makes it from now on.
+
 `IF NOT EXISTS`: forgetting puts the tombstones into backups that are older than this revision too.
 """
 
@@ -32,10 +35,15 @@ STATEMENTS = (
     "ALTER TABLE model_versions ADD COLUMN deferred_at_ms INTEGER",
     "ALTER TABLE model_versions ADD COLUMN deferred_by TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE model_versions ADD COLUMN deferred_why TEXT NOT NULL DEFAULT ''",
+    """
+    INSERT INTO config (name, value)
+    SELECT 'consent_mode', 'declared' WHERE EXISTS (SELECT 1 FROM declarations)
+    ON CONFLICT (name) DO NOTHING
+    """,
 )
 
 
 def upgrade() -> None:
-    """Make the tables and the columns."""
+    """Make the tables and the columns, and set the mode."""
     for statement in STATEMENTS:
         op.execute(statement)

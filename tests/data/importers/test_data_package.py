@@ -195,6 +195,30 @@ def test_a_package_cannot_speak_for_others(db: Database, tmp_path: Path) -> None
     assert stored(db)[0].content == ""
 
 
+def test_what_an_export_says_anew_is_no_packages_words(db: Database, tmp_path: Path) -> None:
+    mira = author(1, id="101")
+    rows = [row(1), row(2), row(3, Contents="", Attachments="https://a.b/c.png"), row(4)]
+    zip_file = zipped(tmp_path / "p.zip", package([(room(), rows)]))
+    edit = {"timestampEdited": "2024-05-05T00:00:00+00:00"}
+    told = [
+        message(1, author=mira, content="said anew", **edit),
+        message(2, author=mira, content="words 2", **edit),
+        message(3, author=mira, content="what stood by the picture"),
+        message(4, author=author(7)),
+    ]
+    source = write(tmp_path / "a.json", export(told))
+    run(db, zip_file)
+    run(db, source)
+    assert [(m.content, m.origin) for m in stored(db)[:3]] == [
+        ("said anew", Origin.EXPORT),
+        ("words 2", Origin.DATA_PACKAGE),
+        ("what stood by the picture", Origin.EXPORT),
+    ]
+    assert (stored(db)[3].author_id, stored(db)[3].origin) == (107, Origin.EXPORT)
+    again = run(db, zip_file, source)
+    assert (again.new, again.changed) == (0, 0)
+
+
 def test_raw_forms_become_readable(db: Database, tmp_path: Path) -> None:
     address = "https://cdn.discordapp.com/attachments/1/2/my%20cat.png?ex=1"
     rows = [
