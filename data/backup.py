@@ -64,6 +64,7 @@ from storage.manifest import MANIFEST_NAME, read_manifest, write_text_atomically
 from storage.migrating import back_up
 from storage.model_registry import ModelRegistry
 from storage.paths import PROGRAM_DIR, Home
+from storage.records import ModelVersion
 from storage.schema import HEAD
 
 __all__ = ["Backup", "BackupError", "create", "erase_from_backups", "list_backups", "verify"]
@@ -295,11 +296,11 @@ def erase_from_backups(home: Home, erased: Erased) -> int:
     opener = Opener(os.environ.get(VARIABLE) or None)
     with at_work(home, "The backups still hold what was to be erased"):
         with Database.open(home.database, backups=home.backups) as database:
-            tombstones = database.tombstones()
+            kept = database.tombstones(), database.model_versions()
 
         def rewrite(path: Path) -> int:
             try:
-                return _erase_from(home, path, erased, tombstones, opener)
+                return _erase_from(home, path, erased, kept, opener)
             except (BackupDamagedError, PassphraseError, EncryptionError) as error:
                 log.warning(
                     "The backup %s was removed: it may hold what is erased. %s", path.name, error
@@ -325,14 +326,18 @@ def _archives(home: Home) -> Iterator[Path]:
 
 
 def _erase_from(
-    home: Home, path: Path, erased: Erased, tombstones: list[tuple[str, int]], opener: Opener
+    home: Home,
+    path: Path,
+    erased: Erased,
+    kept: tuple[list[tuple[str, int]], list[ModelVersion]],
+    opener: Opener,
 ) -> int:
     """Rewrite one archive where it holds anything of it: 1, else 0."""
     with staging(home.backups) as folder:
         before = unpack(path, folder / "old", opener)
         database = folder / "old" / DATABASE
         try:
-            if not erase_from_database(database, erased, tombstones):
+            if not erase_from_database(database, erased, *kept):
                 return 0
         except CopyUnusableError as error:
             if is_full(error):

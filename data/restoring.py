@@ -30,6 +30,7 @@ from data.backup_work import (
     refuse_too_little_room,
     staging,
 )
+from data.forgetting_models import fall_back
 from storage.database import Database, DatabaseError
 from storage.errors import MynahError
 from storage.manifest import sha256_file
@@ -155,6 +156,7 @@ def _carry_over(home: Home, staged: Home, remarks: list[str]) -> tuple[int, int]
                 forgotten = _forget(present, database, tombstones)
                 deleted = _delete(present, database)
                 _keep_consent(present, database)
+                _keep_taints(present, database)
                 if forgotten or deleted:
                     database.scrub()
     except (MynahError, sqlite3.Error) as error:
@@ -213,6 +215,17 @@ def _delete(present: Database, database: Database) -> int:
     for erasure in present.erasures():
         ids |= erasure.message_ids
     return database.mark_deleted(sorted(ids), time.time_ns() // 1_000_000) if ids else 0
+
+
+def _keep_taints(present: Database, database: Database) -> None:
+    """Which models learned what was erased since."""
+    known = {version.version_id for version in database.model_versions()}
+    for one in present.model_versions():
+        if one.tainted_at_ms is not None and one.version_id in known:
+            retrain_by_ms = one.retrain_by_ms or one.tainted_at_ms
+            database.taint_model(
+                one.version_id, one.tainted_because, one.tainted_at_ms, retrain_by_ms
+            )
 
 
 def _keep_consent(present: Database, database: Database) -> None:
@@ -306,9 +319,15 @@ def _to_do(home: Home) -> list[str]:
         "scripts/5_build_memory.py.",
     ]
     with Database.open(home.database, backups=home.backups) as database:
+        instead = fall_back(home, database)
         settings, _ = load(database.config_rows())
         deployed = ModelRegistry(database, home).deployed()
         there = deployed is None or ModelRegistry(database, home).path(deployed).is_file()
+    if instead is not None:
+        remarks.append(
+            f"{instead.version_id} answers: the model of the backup learned from somebody who was "
+            "forgotten since."
+        )
     if path := settings.text("model_path").strip():
         remarks.append(f"It answers with {path} (the setting model_path), which no backup holds.")
     elif not there:

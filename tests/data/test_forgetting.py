@@ -20,6 +20,8 @@ import pytest
 from filelock import FileLock
 
 from data import forgetting
+from data.budget import EstimatedTokenizer
+from data.dataset import DatasetOptions, PersonaText, make_dataset
 from data.erased import Erased
 from data.forgetting import ForgettingBusyError, forget_member, forget_messages, resume
 from data.forgetting_files import BeingMadeError, sweep
@@ -27,6 +29,8 @@ from data.forgetting_models import taint_if_lost
 from data.forgetting_rewrite import holds_one, rewrite
 from data.forgetting_rules import Rules
 from data.importers.importing import import_paths
+from data.restoring import restore
+from data.windows import WindowOptions
 from model import trained_on
 from scripts.bench_forget import NAME, Furnished, furnish, left_over
 from storage.database import Database
@@ -499,3 +503,37 @@ def test_a_gzip_that_breaks_off_goes_where_what_is_there_names_them(tmp_path: Pa
 def test_a_page_goes_as_a_whole(tmp_path: Path) -> None:
     assert rewritten(tmp_path, "page.html", f"<p id={GONE}>") is None
     assert rewritten(tmp_path, "unknown", "anything") is None
+
+
+def test_a_set_that_was_read_before_holds_nothing_of_them(
+    home: Home, database: Database, furnished: Furnished
+) -> None:
+    forgotten: list[bool] = []
+
+    def forget(step: str, done: int, total: int) -> None:
+        if step == "choosing examples" and not forgotten:
+            report = forget_member(home, database, furnished.member_id, by="test")
+            forgotten.append(report.is_done)
+
+    options = DatasetOptions(WindowOptions(0, 512, 5_000))
+    persona = PersonaText("Mynah", "You are Mynah.")
+    folder = home.datasets / "second"
+    make_dataset(database, folder, EstimatedTokenizer(), persona, options, forget)
+    assert forgotten == [True]
+    check_nothing_is_left(home, furnished)
+    assert verify_manifest(folder).counts["training"] > 10
+
+
+def test_a_backup_that_is_restored_knows_of_the_taint(
+    home: Home, database: Database, furnished: Furnished, tmp_path: Path
+) -> None:
+    forget_member(home, database, furnished.member_id, by="test")
+    (archive,) = home.backups.glob("mynah-*.zip")
+    other = Home(tmp_path / "other")
+    restore(archive, other)
+    with Database.open(other.database, backups=other.backups) as restored:
+        registry = ModelRegistry(restored, other)
+        assert registry.get("tainted").tainted_because == FORGOTTEN_MEMBER
+        deployed = registry.deployed()
+        assert deployed is not None
+        assert not deployed.is_barred
