@@ -127,12 +127,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(404, {})
         asked = json.loads(body)
         world.asked.append(asked)
+        self._is_writing = True
         world.at_once += 1
         world.most_at_once = max(world.at_once, world.most_at_once)
         try:
             self._answer(asked, body)
         finally:
-            world.at_once -= 1
+            self._end_writing()
+
+    def _end_writing(self) -> None:
+        """Before the last bytes go: whoever has them may ask again at once."""
+        self.stand_in.at_once -= self._is_writing
+        self._is_writing = False
 
     def _answer(self, asked: dict[str, Any], body: bytes) -> None:
         world = self.stand_in
@@ -148,6 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(400, {"error": {"message": "Extra inputs are not permitted"}})
         if asked["stream"] and world.streams:
             return self._stream(asked)
+        self._end_writing()
         message = {"role": "assistant", "content": world.reply}
         if world.thoughts:
             message["reasoning_content"] = world.thoughts
@@ -182,6 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             if world.usage and asked.get("stream_options", {}).get("include_usage"):
                 more = {"timings": world.timings} if world.timings else {}
                 self._chunk(_event({"choices": [], "usage": world.usage, **more}))
+            self._end_writing()
             self._chunk(b"data: [DONE]\n\n")
             return self._chunk(b"")
         except OSError:
