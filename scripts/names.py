@@ -20,10 +20,11 @@ def named(
     what: str,
     id_of: Callable[[T], int],
     names_of: Callable[[T], Iterable[str]],
+    listed_by: str = "list",
 ) -> T:
     """The one thing of that id or name, in any case; a leading @ or # does not count.
 
-    `what` is what one is called: "member". Raises UnknownNameError.
+    `what` is what one is called: "member"; `listed_by` shows all of them. Raises UnknownNameError.
     """
     known = list(things)
     wanted = text.strip().lstrip("@#").casefold()
@@ -31,7 +32,7 @@ def named(
         one for one in known if wanted in (name.casefold() for name in names_of(one))
     ]
     if not found:
-        raise UnknownNameError(f'No {what} is called "{text}"; `list` shows all of them.')
+        raise UnknownNameError(f'No {what} is called "{text}"; `{listed_by}` shows all of them.')
     if len(found) > 1:
         ids = ", ".join(str(id_of(one)) for one in found)
         raise UnknownNameError(

@@ -136,7 +136,12 @@ def member_of(database: Database, text: str) -> int:
     if bare.isascii() and bare.isdigit() and FIRST_SNOWFLAKE <= int(bare) < 2**63:
         return int(bare)
     return named(
-        text, database.members(), "member", lambda m: m.member_id, lambda m: (m.nickname, m.name)
+        text,
+        database.members(),
+        "member",
+        lambda m: m.member_id,
+        lambda m: (m.nickname, m.name),
+        "scripts/manage_members.py list",
     ).member_id
 
 

@@ -386,5 +386,5 @@ def test_how_often_the_bot_makes_one(xvfb: str, house: House, home: Home) -> Non
         page.list.every._dropdown_callback("never")
         pump(shown, lambda: readonly.read_config(home.database).get("backup_every_days"), LONG_S)
         assert readonly.read_config(home.database)["backup_every_days"] == "0"
+        pump(shown, lambda: page.list.every.get() == "never", LONG_S)
         pump(shown, lambda: page.list.every.cget("state") == "normal", LONG_S)
-        assert page.list.every.get() == "never"
