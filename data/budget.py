@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.chat_format import CHATML, ChatLayout, Note, Own, Said, Tokenizer, Turn, line
+from model.chat_format import CHATML, ChatLayout, Note, Said, Tokenizer, line
 
 _CHARS_PER_TOKEN = 4
 
@@ -22,10 +22,8 @@ class EstimatedTokenizer:
 
 @dataclass(frozen=True)
 class Overheads:
-    """Tokens around the texts: what one layout's headers and ends cost with one tokenizer."""
+    """Tokens around the texts: what a layout's headers and ends cost with one tokenizer."""
 
-    persona: int
-    """The whole system turn."""
     user_turn: int
     own_turn: int
 
@@ -33,38 +31,38 @@ class Overheads:
 class TokenCount:
     """Token counts of the pieces of an example; their sum is exact (tests/data/test_budget.py)."""
 
-    def __init__(self, tokenizer: Tokenizer, persona: str, layout: ChatLayout = CHATML) -> None:
+    def __init__(self, tokenizer: Tokenizer, layout: ChatLayout = CHATML) -> None:
         for control in (layout.start, layout.end):
             tokenizer.control_id(control)  # fails now, not at the first example
         self._tokenizer = tokenizer
-        after_end = 1 + self._text("\n")
+        self._layout = layout
+        self._personas: dict[str, int] = {}
+        self._after_end = 1 + self._text("\n")
         self.overheads = Overheads(
-            persona=1 + self._text(f"{layout.system_role}\n{persona.strip()}") + after_end,
-            user_turn=1 + self._text(f"{layout.user_role}\n") + after_end,
-            own_turn=1 + self._text(f"{layout.own_role}\n") + after_end,
+            user_turn=1 + self._text(f"{layout.user_role}\n") + self._after_end,
+            own_turn=1 + self._text(f"{layout.own_role}\n") + self._after_end,
         )
 
-    def said(self, name: str, text: str) -> int:
-        """Of a line of somebody else's, without the turn around it."""
-        return self._text(line(Said(name, text)))
+    def persona(self, persona: str) -> int:
+        """Of the whole system turn."""
+        if persona not in self._personas:
+            text = f"{self._layout.system_role}\n{persona.strip()}"
+            self._personas[persona] = 1 + self._text(text) + self._after_end
+        return self._personas[persona]
 
-    def note(self, text: str) -> int:
-        """Of a memory note, without the turn around it."""
-        return self._text(line(Note(text)))
+    def lines(self, turns: Sequence[Said | Note]) -> int:
+        """Of others' lines and notes behind each other, without the turn around them."""
+        before = (None, *turns)
+        return sum(self._text(line(turn, before[at])) for at, turn in enumerate(turns))
 
     def own(self, text: str) -> int:
         """Of an own turn's text alone."""
         return self._text(text.strip())
 
-    def turn(self, turn: Turn) -> int:
-        """Of any turn's text."""
-        if isinstance(turn, Own):
-            return self.own(turn.text)
-        return self._text(line(turn))
-
-    def example(self, pieces: Sequence[tuple[bool, int]], reply_tokens: int) -> int:
-        """Of a whole example; `pieces` says of each turn whether it is own, and its text's."""
-        total = self.overheads.persona + self.overheads.own_turn + reply_tokens
+    def example(self, persona: str, pieces: Sequence[tuple[bool, int]], reply_tokens: int) -> int:
+        """Of a whole example; `pieces` says of each own turn, and of each run of lines, whether it
+        is own, and its text's tokens."""
+        total = self.persona(persona) + self.overheads.own_turn + reply_tokens
         user_turn_open = False
         for is_own, count in pieces:
             total += count

@@ -14,8 +14,9 @@ from pathlib import Path
 from model.chat_format import Own, Turn, line, turns_from_json, turns_to_json
 from storage.errors import MynahError
 
-LAYOUT = 2
-"""Of a set's lines, named in its manifest. 2: `source_ids` leaves out what is not shown."""
+LAYOUT = 3
+"""Of a set's lines, named in its manifest. 2: `source_ids` leaves out what is not shown. 3: what
+one speaker says in a row is one; `reply_ids`."""
 
 
 class ExampleError(MynahError):
@@ -27,7 +28,7 @@ class Example:
     """What was said in a channel, and the reply that one of its members gave."""
 
     example_id: str
-    """The id of the message that is the reply, as text."""
+    """The id of the reply's last message, as text."""
     persona: str
     turns: tuple[Turn, ...]
     reply: str
@@ -41,6 +42,8 @@ class Example:
     """Of the whole rendering, by the tokenizer that it was made with."""
     learned_tokens: int = 0
     """Of the reply and the token that ends it."""
+    reply_ids: tuple[int, ...] = ()
+    """The messages that are the reply, the last of `source_ids`: its author's lines in a row."""
 
 
 def to_json_line(example: Example) -> str:
@@ -57,6 +60,7 @@ def to_json_line(example: Example) -> str:
         "channel_id": example.channel_id,
         "tokens": example.tokens,
         "learned_tokens": example.learned_tokens,
+        "reply_ids": example.reply_ids,
     }
     return json.dumps(value, ensure_ascii=False) + "\n"
 
@@ -75,6 +79,7 @@ def from_json_line(text: str) -> Example:
         int(value["conversation_id"]),
         int(value["tokens"]),
         int(value["learned_tokens"]),
+        tuple(int(i) for i in value["reply_ids"]),
     )
 
 
@@ -93,11 +98,13 @@ def read_examples(path: Path) -> Iterator[Example]:
 def as_messages(example: Example) -> list[dict[str, str]]:
     """System, user and assistant messages whose contents are those that chat_format renders."""
     messages = [{"role": "system", "content": example.persona.strip()}]
+    before: Turn | None = None
     for turn in (*example.turns, Own(example.reply)):
         if isinstance(turn, Own):
             messages.append({"role": "assistant", "content": turn.text.strip()})
         elif messages[-1]["role"] == "user":
-            messages[-1]["content"] += line(turn)
+            messages[-1]["content"] += line(turn, before)
         else:
-            messages.append({"role": "user", "content": line(turn)})
+            messages.append({"role": "user", "content": line(turn, before)})
+        before = turn
     return messages

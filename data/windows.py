@@ -1,60 +1,33 @@
-"""Chooses what each example shows: the reply, how far its context reaches back, its memory notes.
+"""Plans and builds examples: the reply, how far its context reaches back, its memory notes.
 
 Nothing is shuffled before a window is cut: a context is what really stood before the reply in its
 channel, entangled talk included, in that order; where somebody spoke who may not be learned from,
-a placeholder stands (`NOT_SHARED`). Two steps, so that a large history needs little
-memory: `Planner.plan` decides with indexes and token counts alone, `Planner.build` writes one out.
+a placeholder stands (`NOT_SHARED`). A planner works on one piece of one channel, so that a history
+of any length needs the memory of a piece. Two steps: `Planner.plan` decides with indexes and token
+counts alone, `Planner.build` writes one out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.budget import TokenCount
-from data.conversations import How, Link
+from data.contexts import Asked, Contexts, draw_reach
+from data.conversations import Link
 from data.examples import Example
-from data.naming import Renaming, own_words, quotes_speakers
-from data.notes import memory_note
+from data.naming import Renaming
+from data.personas import Personas, PersonaText
 from data.preprocessor import CleanMessage
-from data.privacy import PLACEHOLDERS
-from data.recollection import Recollection
+from data.remembered import NOTE_SHARE, Remembered
+from data.shown import Shown
 from data.split import Region
-from model.chat_format import CHATML, NOT_SHARED, NOTE_PREFIX, Note, Own, Said, Turn, clean_name
+from data.targets import Targets
+from model.chat_format import Turn
 
-LOST_ANSWER = "answers a line that is not here"
-TORN = "conversation runs over both sides"
-ONLY_PLACEHOLDER = "reply is only a placeholder"
-SPEAKS_FOR_OTHERS = "reply quotes others' lines"
-REPLY_TOO_LONG = "reply longer than its budget"
-OWN_BEFORE = "goes on after the author's own line"
-STARTS_TOPIC = "starts a topic"
-NO_CONTEXT = "no context in reach"
-SHORT_CONTEXT = "context too short"
-OUT_OF_REACH = "what it answers is out of reach"
-DUPLICATE = "duplicate"
-TOO_OFTEN = "same line too often"
-OVER_LIMIT = "over the limit asked for"
-
-MIN_LINES = 2
-SHORT_LINES = (2, 8)
-MEDIUM_SHARES = (0.2, 0.6)
-GAP_MS = 6 * 3600_000
-NOTE_SHARE = 0.15
-MOST_NOTE_TOKENS = 80
-"""A note that takes more (another script, a rare emoji row) is left out."""
-STARTS_KEPT = 0.2
-REPEATS_AT_LEAST = 10
-REPEATS_SHARE = 0.001
-
-_NOTHING_SAID = re.compile(
-    rf"(?:{'|'.join(re.escape(placeholder) for placeholder in PLACEHOLDERS)}|\W)*"
-)
-_MARKS = (CHATML.start, CHATML.end, NOTE_PREFIX.strip())
+PART_OF_REPLY = "joined to the reply that it goes on"
 
 
 @dataclass(frozen=True)
@@ -71,7 +44,7 @@ class WindowOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlannedNote:
-    """A note at its place: before the turn that shows the message at `place`."""
+    """A note at its place: before the line of the message at `place`."""
 
     message: int
     place: int
@@ -79,321 +52,184 @@ class PlannedNote:
 
 @dataclass(frozen=True, slots=True)
 class PlannedExample:
-    """An example by indexes into its channel's messages in true order."""
+    """An example by indexes into its piece's messages in true order."""
 
     order: int
-    """Random by seed and message: the order in which examples are taken and written."""
+    """Random by seed and message, 64 bits: the order in which examples are taken and written."""
     side: str
     channel_id: int
     start: int
+    """The context's first message."""
     target: int
+    """The reply's first message."""
+    end: int
+    """Behind the reply's last message."""
     notes: tuple[PlannedNote, ...]
     tokens: int
     learned_tokens: int
+    author_id: int
+    created_at_ms: int
+    answers: bool
+    """Whether it answers somebody; else it starts a topic."""
+    reactions: int
+    """Under all of the reply's messages."""
+    kind: str
+    """Of its context: `data.contexts.KINDS`."""
 
 
 class Planner:
-    """Plans and builds the examples of a split history. Not for several threads."""
+    """The examples of one piece of one channel. Not for several threads."""
 
     def __init__(
         self,
-        channels: Mapping[int, Sequence[CleanMessage]],
+        messages: Sequence[CleanMessage],
         links: Mapping[int, Link],
         *,
         renaming: Renaming,
+        personas: Personas,
         count: TokenCount,
-        persona: str,
         options: WindowOptions,
     ) -> None:
-        """`channels` hold their messages in true order (`data.conversations.in_true_order`), and
-        no words that may not be shown (`data.preprocessor.without_words`)."""
-        self._channels = channels
+        """`messages` of one channel in true order (`data.conversations.in_true_order`), contiguous,
+        with no words that may not be shown (`data.preprocessor.without_words`)."""
+        self._messages = messages
         self._links = links
-        self._renaming = renaming
+        self._personas = personas
         self._count = count
-        self._persona = persona
         self._options = options
-        self._names = {
-            channel_id: frozenset(clean_name(m.name).casefold() for m in messages)
-            for channel_id, messages in channels.items()
-        }
+        self._shown = Shown(messages, renaming, personas, count)
 
     def plan(
         self, regions: Sequence[Region], torn: Mapping[int, str]
     ) -> Iterator[PlannedExample | str]:
-        """For each message in turn: its planned example, or the reason why it is no target.
+        """For each message of the regions, in order: its planned example, or why it is none.
 
-        `torn` is what `data.split.on_both_sides` says.
+        What a member said in a row is one reply, planned at its first message. `torn` is what
+        `data.split.on_both_sides` says.
         """
-        by_channel: dict[int, list[Region]] = {}
+        windows = _Windows(self, regions, torn)
         for region in regions:
-            by_channel.setdefault(region.channel_id, []).append(region)
-        for channel_id, own_regions in by_channel.items():
-            channel = _ChannelWindows(self, channel_id, own_regions)
-            for region in own_regions:
-                for target in range(region.start, region.end):
-                    yield channel.plan(target, region, torn)
+            planned: PlannedExample | str = ""
+            for index in range(region.start, region.end):
+                at = self._shown.burst_at[index]
+                if index in (region.start, self._shown.bursts[at].start):
+                    planned = windows.plan(at, region)
+                    yield planned
+                else:
+                    yield planned if isinstance(planned, str) else PART_OF_REPLY
 
     def build(self, plan: PlannedExample) -> Example:
         """The planned example, written out."""
-        messages = self._channels[plan.channel_id]
-        target = messages[plan.target]
-        author_id = target.author_id
+        author_id, target = plan.author_id, self._shown.burst_at[plan.target]
+        persona = self._personas.of(author_id)
+        assert persona is not None, "nobody's reply was planned"
         turns: list[Turn] = []
-        for index in range(plan.start, plan.target):
-            for note in plan.notes:
-                if note.place == index:
-                    turns.append(Note(self.note_text(plan.channel_id, note.message, author_id)))
-            turns.append(self.turn(plan.channel_id, index, author_id))
-        shown = (i for i in range(plan.start, plan.target + 1) if not messages[i].not_shown)
-        sources = [*(n.message for n in plan.notes), *shown]
+        for at in range(self._shown.burst_at[plan.start], target):
+            for place, turn in enumerate(
+                self._shown.turns(at, author_id), start=self._shown.bursts[at].start
+            ):
+                turns += [
+                    self._shown.note(note.message, author_id)
+                    for note in plan.notes
+                    if note.place == place
+                ]
+                turns.append(turn)
+        shown = (i for i in range(plan.start, plan.end) if not self._messages[i].not_shown)
+        ids = [self._messages[i].message_id for i in (*(n.message for n in plan.notes), *shown)]
         return Example(
-            example_id=str(target.message_id),
-            persona=self._persona,
+            example_id=str(ids[-1]),
+            persona=persona.text,
             turns=tuple(turns),
-            reply=self.own_text(target),
+            reply=self._shown.own_text(target),
             target_author_id=author_id,
-            source_ids=tuple(messages[index].message_id for index in sources),
+            source_ids=tuple(ids),
             channel_id=plan.channel_id,
-            conversation_id=self._links[target.message_id].conversation_id,
+            conversation_id=self._links[self._messages[plan.target].message_id].conversation_id,
             tokens=plan.tokens,
             learned_tokens=plan.learned_tokens,
+            reply_ids=tuple(ids[plan.target - plan.end :]),
         )
 
-    def turn(self, channel_id: int, index: int, author_id: int) -> Turn:
-        """One message as the author of the reply sees it."""
-        message = self._channels[channel_id][index]
-        if message.not_shown:
-            return NOT_SHARED
-        if message.author_id == author_id:
-            return Own(self.own_text(message))
-        text = self._renaming.to_persona(message.text, author_id)
-        return Said(clean_name(message.name), text)
 
-    def own_text(self, message: CleanMessage) -> str:
-        return own_words(message.text, self._names[message.channel_id])
+class _Windows:
+    """The planner's work on its piece, divided between training and validation."""
 
-    def note_text(self, channel_id: int, index: int, author_id: int) -> str:
-        message = self._channels[channel_id][index]
-        text = self._renaming.to_persona(message.text, author_id)
-        return memory_note(message.name, message.created_at_ms, text)
+    def __init__(
+        self, planner: Planner, regions: Sequence[Region], torn: Mapping[int, str]
+    ) -> None:
+        self._options = options = planner._options
+        self._messages = planner._messages
+        self._shown = shown = planner._shown
+        self._count = planner._count
+        self._personas = planner._personas
+        self._contexts = Contexts(shown, self._count.overheads)
+        most_tokens = options.max_tokens // 2
+        self._targets = Targets(shown, planner._links, torn, self._personas, most_tokens)
+        self._remembered = Remembered(shown, regions, options.max_tokens, options.seed)
 
-
-class _ChannelWindows:
-    """The planner's view of one channel: token counts of its lines, what each side may see."""
-
-    def __init__(self, planner: Planner, channel_id: int, regions: Sequence[Region]) -> None:
-        self._planner = planner
-        self._options = planner._options
-        self._links = planner._links
-        self._channel_id = channel_id
-        self._messages = planner._channels[channel_id]
-        self._names = planner._names[channel_id]
-        self._side = [region.side for region in regions for _ in range(region.start, region.end)]
-        self._place = {m.message_id: at for at, m in enumerate(self._messages)}
-        self._folded = [m.text.casefold() for m in self._messages]
-        count = planner._count
-        not_shared = count.turn(NOT_SHARED)
-        self._said = [
-            not_shared if m.not_shown else count.said(m.name, m.text) for m in self._messages
-        ]
-        self._own = [count.own(planner.own_text(m)) for m in self._messages]
-        self._renamed: dict[tuple[int, int], int] = {}
-        self._recollection = Recollection(self._messages)
-
-    def plan(self, target: int, region: Region, torn: Mapping[int, str]) -> PlannedExample | str:
-        message = self._messages[target]
-        link = self._links[message.message_id]
-        order = _order(self._options.seed, message.message_id)
+    def plan(self, at: int, region: Region) -> PlannedExample | str:
+        burst = self._shown.bursts[at]
+        own = self._messages[burst.start : burst.end]
+        order = _order(self._options.seed, own[0].message_id)
         rng = random.Random(order)
-        reason = self._why_no_reply(message) or self._why_no_answer(target, region, link, torn, rng)
-        if reason:
+        if reason := self._targets.why_not(at, region, rng):
             return reason
-        wants_notes = rng.random() < self._options.note_share
-        start = self._start(target, region, link, wants_notes, rng)
-        if isinstance(start, str):
-            return start
-        notes = self._notes(start, target, region, rng) if wants_notes else ()
+        persona = self._personas.of(burst.author_id)
+        assert persona is not None, "a target of no persona"
+        notes = self._remembered.notes(at, rng) if rng.random() < self._options.note_share else None
+        asked = Asked(at, burst.author_id, self._targets.answered(at), self._room(at, persona))
+        reach = draw_reach(rng, may_be_pair=self._contexts.may_be_pair(asked))
+        begun = self._contexts.begin(asked, region, reach, notes.tokens if notes else _no_tokens)
+        if isinstance(begun, str):
+            return begun
+        first, kind = begun
+        placed = notes.shown_from(first) if notes else {}
         return PlannedExample(
             order=order,
             side=region.side,
-            channel_id=self._channel_id,
-            start=start,
-            target=target,
-            notes=notes,
-            tokens=self._tokens(start, target, notes),
-            learned_tokens=self._own[target] + 1,
+            channel_id=own[0].channel_id,
+            start=self._shown.bursts[first].start,
+            target=burst.start,
+            end=burst.end,
+            notes=tuple(
+                PlannedNote(message, place)
+                for place, messages in placed.items()
+                for message in messages
+            ),
+            tokens=self._tokens(first, at, placed, persona),
+            learned_tokens=self._shown.own_tokens(at) + 1,
+            author_id=burst.author_id,
+            created_at_ms=own[0].created_at_ms,
+            answers=asked.answered is not None,
+            reactions=sum(reaction.count for m in own for reaction in m.reactions),
+            kind=kind,
         )
 
-    def _why_no_reply(self, message: CleanMessage) -> str:
-        """Why the message's own words are no reply to learn, or ""."""
-        if message.not_learned:
-            return message.not_learned
-        if _NOTHING_SAID.fullmatch(message.text) and any(p in message.text for p in PLACEHOLDERS):
-            return ONLY_PLACEHOLDER
-        text = self._planner.own_text(message)
-        if quotes_speakers(text, self._names) or any(mark in text for mark in _MARKS):
-            return SPEAKS_FOR_OTHERS
-        if self._own[self._place[message.message_id]] > self._options.max_tokens // 2:
-            return REPLY_TOO_LONG
-        return ""
+    def _room(self, at: int, persona: PersonaText) -> int:
+        """Tokens for the context of a reply."""
+        around = self._count.persona(persona.text) + self._count.overheads.own_turn
+        return self._options.max_tokens - around - self._shown.own_tokens(at)
 
-    def _why_no_answer(
-        self,
-        target: int,
-        region: Region,
-        link: Link,
-        torn: Mapping[int, str],
-        rng: random.Random,
-    ) -> str:
-        """Why the message is no answer to what stands before it, or ""."""
-        message = self._messages[target]
-        if message.reply_to_id is not None and message.reply_to_id not in self._place:
-            return LOST_ANSWER
-        if torn.get(link.conversation_id, region.side) != region.side:
-            return TORN
-        if target == region.start:
-            return NO_CONTEXT
-        if self._messages[target - 1].author_id == message.author_id:
-            return OWN_BEFORE
-        if link.how is How.STARTS:
-            return "" if rng.random() < STARTS_KEPT else STARTS_TOPIC
-        return "" if link.answers_id is not None else OWN_BEFORE
-
-    def _start(
-        self, target: int, region: Region, link: Link, wants_notes: bool, rng: random.Random
-    ) -> int | str:
-        """The index of the first line of the context, or why there is none.
-
-        A third of the contexts is short, a third medium, a third as long as fits; what is answered
-        is always in it. Lines that are not shown do not make it longer than too short.
-        """
-        overheads = self._planner._count.overheads
-        room = self._options.max_tokens - overheads.persona - overheads.own_turn - self._own[target]
-        if wants_notes:
-            room -= 2 * MOST_NOTE_TOKENS + overheads.user_turn
-        lines, share = _reach(rng)
-        must_reach = target - 1 if link.answers_id is None else self._place[link.answers_id]
-        at = target
-        used = 0
-        next_is_own = True
-        while at > region.start:
-            silence_ms = self._messages[at].created_at_ms - self._messages[at - 1].created_at_ms
-            if silence_ms > GAP_MS and target - at >= MIN_LINES:
-                break
-            cost, is_own = self._line(at - 1, target)
-            if next_is_own and not is_own:
-                cost += overheads.user_turn
-            wanted = target - at < MIN_LINES or at - 1 >= must_reach
-            if used + cost > room:
-                break
-            if not wanted and (target - at >= lines or used + cost > share * room):
-                break
-            at -= 1
-            used += cost
-            next_is_own = is_own
-        if at > must_reach:
-            return OUT_OF_REACH
-        shown = sum(1 for index in range(at, target) if not self._messages[index].not_shown)
-        return at if shown >= MIN_LINES else SHORT_CONTEXT
-
-    def _line(self, index: int, target: int) -> tuple[int, bool]:
-        """The tokens of a line as the target's author sees it, and whether it is an own one."""
-        author_id = self._messages[target].author_id
-        message = self._messages[index]
-        if message.not_shown:
-            return self._said[index], False
-        if message.author_id == author_id:
-            return self._own[index] + self._planner._count.overheads.own_turn, True
-        if not self._planner._renaming.may_name(self._folded[index], author_id):
-            return self._said[index], False
-        key = (index, author_id)
-        if key not in self._renamed:
-            turn = self._planner.turn(self._channel_id, index, author_id)
-            self._renamed[key] = self._planner._count.turn(turn)
-        return self._renamed[key], False
-
-    def _notes(
-        self, start: int, target: int, region: Region, rng: random.Random
-    ) -> tuple[PlannedNote, ...]:
-        """One or two earlier messages of the same side, before the last one or two lines."""
-        author_id = self._messages[target].author_id
-        reply = self._folded[target]
-        place = max(start, target - rng.choice((1, 1, 2)))
-        taken: set[int] = set()
-
-        def fits(at: int) -> bool:
-            message = self._messages[at]
-            other = message.author_id != author_id and not message.not_shown
-            same_side = self._side[at] == region.side
-            return other and same_side and at not in taken and self._folded[at] != reply
-
-        notes: list[PlannedNote] = []
-        for _ in range(rng.choice((1, 1, 2))):
-            at = self._recollection.find(range(max(start, target - 3), target), start, fits, rng)
-            if at is not None and self._note_tokens(at, author_id) <= MOST_NOTE_TOKENS:
-                taken.add(at)
-                notes.append(PlannedNote(at, place))
-        return tuple(notes)
-
-    def _note_tokens(self, index: int, author_id: int) -> int:
-        text = self._planner.note_text(self._channel_id, index, author_id)
-        return self._planner._count.note(text)
-
-    def _tokens(self, start: int, target: int, notes: Sequence[PlannedNote]) -> int:
-        """The exact token count of the example."""
-        count = self._planner._count
-        author_id = self._messages[target].author_id
+    def _tokens(
+        self, first: int, target: int, notes: Mapping[int, Sequence[int]], persona: PersonaText
+    ) -> int:
+        """The exact token count of the example; `notes` by the line that they stand before."""
+        shown, author_id = self._shown, self._shown.bursts[target].author_id
         pieces: list[tuple[bool, int]] = []
-        for index in range(start, target):
-            for note in notes:
-                if note.place == index:
-                    pieces.append((False, self._note_tokens(note.message, author_id)))
-            cost, is_own = self._line(index, target)
-            pieces.append((is_own, cost - (count.overheads.own_turn if is_own else 0)))
-        total = count.example(pieces, self._own[target])
+        for at in range(first, target):
+            burst = shown.bursts[at]
+            for place in sorted({burst.start, burst.end - 1} & notes.keys()):
+                pieces += [(False, shown.note_tokens(one, author_id)) for one in notes[place]]
+                if place > burst.start:
+                    pieces.append((False, shown.parting_tokens(at, author_id)))
+            pieces.append((shown.is_own(at, author_id), shown.tokens(at, author_id)))
+        total = self._count.example(persona.text, pieces, self._shown.own_tokens(target))
         assert total <= self._options.max_tokens, "an example was planned longer than allowed"
         return total
 
 
-def choose(
-    plans: Sequence[PlannedExample],
-    channels: Mapping[int, Sequence[CleanMessage]],
-    limit: int | None,
-) -> tuple[list[PlannedExample], Counter[str]]:
-    """The examples to keep, in random order by seed, and how many went for each reason.
-
-    Duplicates have the same reply after the same two lines; one reply's text is kept ten times, or
-    once in a thousand candidates where that is more.
-    """
-    seen: set[bytes] = set()
-    repeats: Counter[str] = Counter()
-    most = max(REPEATS_AT_LEAST, int(REPEATS_SHARE * len(plans)))
-    kept: list[PlannedExample] = []
-    drops: Counter[str] = Counter()
-    for plan in sorted(plans, key=lambda p: (p.order, p.target)):
-        messages = channels[plan.channel_id]
-        texts = [messages[at].text.casefold() for at in range(plan.target - 2, plan.target + 1)]
-        key = hashlib.blake2b("\0".join(texts).encode("utf-8"), digest_size=12).digest()
-        if key in seen:
-            drops[DUPLICATE] += 1
-        elif repeats[texts[-1]] >= most:
-            drops[TOO_OFTEN] += 1
-        elif limit is not None and len(kept) >= limit:
-            drops[OVER_LIMIT] += 1
-        else:
-            seen.add(key)
-            repeats[texts[-1]] += 1
-            kept.append(plan)
-    return kept, drops
-
-
-def _reach(rng: random.Random) -> tuple[float, float]:
-    """How many lines, and which share of the room, a context may take."""
-    kind = rng.randrange(3)
-    if kind == 0:
-        return rng.randint(*SHORT_LINES), 1.0
-    return float("inf"), rng.uniform(*MEDIUM_SHARES) if kind == 1 else 1.0
+def _no_tokens(at: int) -> int:
+    return 0
 
 
 def _order(seed: int, message_id: int) -> int:

@@ -7,7 +7,8 @@ The layout, which every model of Mynah is trained on and served with:
     <|im_start|>user
     mira: anyone up for the raid?
     bob: what time
-    * memory: mira said on 3 May 2025: "never again before nine"
+      not nine please
+    * memory: mira on 3 May 2025: "never again before nine"
     <|im_end|>
     <|im_start|>assistant
     nine works for me<|im_end|>
@@ -16,8 +17,9 @@ The layout, which every model of Mynah is trained on and served with:
 
 It is append-only: a later line only ever adds tokens at the end, so an engine may evaluate a
 channel while people talk. Others' lines carry their names; the persona's own lines are assistant
-turns without a name. Nobody's words can become a control token (text is tokenised as text, always)
-or somebody else's line (a line break inside a message is followed by two spaces).
+turns without a name. A line that goes on directly behind one of the same name has two spaces in the
+name's place, as a line break inside a message has. Nobody's words can become a control token (text
+is tokenised as text, always) or somebody else's line.
 
 Pure functions on frozen values; any thread.
 """
@@ -31,11 +33,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MAX_NAME_CHARS = 32
-CONTINUATION = "\n  "
+GOES_ON_MS = 120_000
+"""Whoever writes again so soon, with nobody between, goes on: one line to read, or one reply."""
+INDENT = "  "
+CONTINUATION = f"\n{INDENT}"
 NOTE_PREFIX = "* memory: "
 
 _SPACE = re.compile(r"\s+")
-_LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_PLAIN_NAME = re.compile(rf"[\w.|^`\[\]{{}}-]{{1,{MAX_NAME_CHARS}}}", re.ASCII)
+"""A name that is clean already; most are."""
 _COLON = re.compile("[:\uff1a\ufe13\ufe55]")
 """The colon, and those that Unicode calls the same."""
 SPEAKER = re.compile(rf"^[ \t]*([^\s:][^:\n]{{0,{MAX_NAME_CHARS - 1}}}):(?=\s|$)", re.MULTILINE)
@@ -48,6 +54,9 @@ class Said:
 
     name: str
     text: str
+    goes_on: bool = False
+    """Said soon after (`GOES_ON_MS`) the line before it by the same member, who explicitly replied
+    to nothing else. Behind anything but a line of that name it is a line like any other."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +80,30 @@ NOT_SHARED = Said("someone", "[not shared]")
 learn, and nothing that the model is shown when it answers."""
 
 
-def turns_to_json(turns: Iterable[Turn]) -> list[list[str]]:
-    """Turns as they stand in a dataset's lines: ["said", name, text], ["own", text], ["note",
-    text]."""
-    return [
-        ["said", turn.name, turn.text]
-        if isinstance(turn, Said)
-        else ["own" if isinstance(turn, Own) else "note", turn.text]
-        for turn in turns
-    ]
+def turns_to_json(turns: Iterable[Turn]) -> list[list[str | bool]]:
+    """Turns as they stand in a dataset's lines: ["said", name, text], or ["said", name, text, true]
+    where it goes on; ["own", text]; ["note", text]."""
+    rows: list[list[str | bool]] = []
+    for turn in turns:
+        if isinstance(turn, Said):
+            rows.append(["said", turn.name, turn.text, *([True] if turn.goes_on else [])])
+        else:
+            rows.append(["own" if isinstance(turn, Own) else "note", turn.text])
+    return rows
 
 
-def turns_from_json(rows: Iterable[Sequence[str]]) -> list[Turn]:
+def turns_from_json(rows: Iterable[Sequence[str | bool]]) -> list[Turn]:
     """The inverse of `turns_to_json`. Raises ValueError on a row of another shape."""
     turns: list[Turn] = []
     for row in rows:
         match list(row):
-            case ["said", name, text]:
+            case ["said", str(name), str(text)]:
                 turns.append(Said(name, text))
-            case ["own", text]:
+            case ["said", str(name), str(text), True]:
+                turns.append(Said(name, text, goes_on=True))
+            case ["own", str(text)]:
                 turns.append(Own(text))
-            case ["note", text]:
+            case ["note", str(text)]:
                 turns.append(Note(text))
             case _:
                 raise ValueError(f"not a turn: {row!r}")
@@ -143,6 +155,8 @@ def clean_name(name: str) -> str:
 
     It holds no colon and nothing unseen, and does not begin as a memory note or a heading does.
     """
+    if _PLAIN_NAME.fullmatch(name):
+        return name
     seen = unicodedata.normalize("NFC", _without_unseen(name))
     cleaned = _SPACE.sub(" ", _COLON.sub(" ", seen)).strip().lstrip("*# ")
     return cleaned[:MAX_NAME_CHARS].strip() or "someone"
@@ -157,13 +171,25 @@ def folded(text: str) -> str:
 
 def clean_text(text: str) -> str:
     """A message as it stands in the transcript: its line breaks can start nobody's line."""
-    return _LINE_BREAK.sub(CONTINUATION, text.strip())
+    return _joined(CONTINUATION, text)
 
 
-def line(turn: Said | Note) -> str:
-    """One line of a user turn, ending in a line break."""
+def goes_on(turn: Turn, before: Turn | None) -> bool:
+    """Whether the turn is rendered as going on the one before it: a line of the same name."""
+    return (
+        isinstance(turn, Said)
+        and turn.goes_on
+        and isinstance(before, Said)
+        and clean_name(before.name) == clean_name(turn.name)
+    )
+
+
+def line(turn: Said | Note, before: Turn | None = None) -> str:
+    """One line of a user turn, behind the turn before it; it ends in a line break."""
     if isinstance(turn, Note):
-        return f"{NOTE_PREFIX}{_LINE_BREAK.sub(' ', turn.text.strip())}\n"
+        return f"{NOTE_PREFIX}{_joined(' ', turn.text)}\n"
+    if goes_on(turn, before):
+        return f"{INDENT}{clean_text(turn.text)}\n"
     return f"{clean_name(turn.name)}: {clean_text(turn.text)}\n"
 
 
@@ -175,21 +201,21 @@ def render(persona: str, turns: Sequence[Turn], *, layout: ChatLayout = CHATML) 
         Segment(layout.end, control=True),
         Segment("\n"),
     ]
-    user_turn_open = False
+    before: Turn | None = None
     for turn in turns:
+        user_turn_open = before is not None and not isinstance(before, Own)
         if isinstance(turn, Own):
             if user_turn_open:
                 segments += _close(layout)
-            user_turn_open = False
             segments += _own_header(layout)
             segments.append(Segment(turn.text.strip()))
             segments += _close(layout)
-            continue
-        if not user_turn_open:
-            segments.append(Segment(layout.start, control=True))
-            segments.append(Segment(f"{layout.user_role}\n"))
-            user_turn_open = True
-        segments.append(Segment(line(turn)))
+        else:
+            if not user_turn_open:
+                segments.append(Segment(layout.start, control=True))
+                segments.append(Segment(f"{layout.user_role}\n"))
+            segments.append(Segment(line(turn, before)))
+        before = turn
     return segments
 
 
@@ -248,6 +274,14 @@ def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = C
         ends += [m.start() for m in SPEAKER.finditer(draft) if folded(m[1]).strip() in known]
     found = [end for end in ends if end >= 0]
     return draft[: min(found)].strip() if found else draft.strip()
+
+
+def _joined(between: str, text: str) -> str:
+    """The lines of a text that hold anything, without blanks around them. Not by a pattern: over a
+    long row of blanks that takes the square of its length."""
+    text = text.strip()
+    lines = text.splitlines()
+    return between.join(line for line in map(str.strip, lines) if line) if len(lines) > 1 else text
 
 
 def _without_unseen(text: str) -> str:

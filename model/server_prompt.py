@@ -42,10 +42,12 @@ def messages(persona: str, turns: Sequence[Turn]) -> list[dict[str, str]]:
     else's, and a later line only adds to the end: a server's prefix cache serves.
     """
     spoken: list[dict[str, str]] = []
+    before: Turn | None = None
     for turn in turns:
         role = "assistant" if isinstance(turn, Own) else "user"
-        text = turn.text.strip() if isinstance(turn, Own) else line(turn)
-        text = _CONTROL.sub(r"\g<0> ", text)  # a server takes control tokens out of words as well
+        text = turn.text.strip() if isinstance(turn, Own) else line(turn, before)
+        before = turn
+        text = _as_words(text)
         if spoken and spoken[-1]["role"] == role:
             between = "\n" if role == "assistant" else ""
             spoken[-1]["content"] += f"{between}{text}"
@@ -55,4 +57,10 @@ def messages(persona: str, turns: Sequence[Turn]) -> list[dict[str, str]]:
         spoken.insert(0, {"role": "user", "content": _SILENCE})
     if spoken[-1]["role"] == "assistant":
         spoken.append({"role": "user", "content": _SILENCE})
-    return [{"role": "system", "content": persona.strip()}, *spoken]
+    return [{"role": "system", "content": _as_words(persona.strip())}, *spoken]
+
+
+def _as_words(text: str) -> str:
+    """With blanks in what looks like a control token: a server finds those in words as well, and a
+    persona may quote members."""
+    return _CONTROL.sub(r"\g<0> ", text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import pytest
 
 from data.budget import EstimatedTokenizer, TokenCount
@@ -11,7 +13,9 @@ from tests.data.talk import LetterTokenizer
 TURNS: tuple[Turn, ...] = (
     Own("hi"),
     Said("a: b", "x\ny"),
+    Said("a: b", "and z", goes_on=True),
     Note("n"),
+    Said("a: b", "v", goes_on=True),
     Own("k "),
     Own("z"),
     Said("c", "d"),
@@ -20,9 +24,14 @@ TURNS: tuple[Turn, ...] = (
 
 @pytest.mark.parametrize("tokenizer", [LetterTokenizer(), EstimatedTokenizer()])
 @pytest.mark.parametrize("end", range(len(TURNS) + 1))
-def test_counts_add_up_to_the_encoded_example(tokenizer: Tokenizer, end: int) -> None:
-    count = TokenCount(tokenizer, " You are Mynah. ")
-    turns = TURNS[:end]
-    pieces = [(isinstance(turn, Own), count.turn(turn)) for turn in turns]
-    ids, _ = encode(render_example(" You are Mynah. ", turns, "bye"), tokenizer)
-    assert count.example(pieces, count.own("bye")) == len(ids)
+@pytest.mark.parametrize("persona", [" You are Mynah. ", "You are Bob,\na pirate."])
+def test_counts_add_up_to_the_encoded_example(tokenizer: Tokenizer, end: int, persona: str) -> None:
+    count = TokenCount(tokenizer)
+    pieces: list[tuple[bool, int]] = []
+    for is_own, run in groupby(TURNS[:end], key=lambda turn: isinstance(turn, Own)):
+        if is_own:
+            pieces += [(True, count.own(turn.text)) for turn in run]
+        else:
+            pieces.append((False, count.lines([t for t in run if not isinstance(t, Own)])))
+    ids, _ = encode(render_example(persona, TURNS[:end], "bye"), tokenizer)
+    assert count.example(persona, pieces, count.own("bye")) == len(ids)

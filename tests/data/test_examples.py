@@ -18,16 +18,23 @@ from data.examples import (
 from model.chat_format import Note, Own, Said, as_text, render_example
 
 EXAMPLE = Example(
-    "7",
+    "8",
     "You are Mynah.",
-    (Said("mira", "soup?\nnow"), Note('bob on 3 May 2025: "no"'), Own("hm"), Said("bob", "ok 🔥")),
-    "yes",
+    (
+        Said("mira", "soup?\nnow"),
+        Note('bob on 3 May 2025: "no"'),
+        Own("hm"),
+        Said("bob", "ok 🔥"),
+        Said("bob", "or not", goes_on=True),
+    ),
+    "yes\nsoup",
     3,
-    (2, 4, 5, 6, 7),
+    (1, 2, 4, 5, 6, 7, 8),
     500,
     4,
     40,
     2,
+    (7, 8),
 )
 
 

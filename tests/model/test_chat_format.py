@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import ClassVar
 
 import pytest
 
 from model import chat_format
-from model.chat_format import Note, Own, Said, Turn
+from model.chat_format import Note, Own, Said, Tokenizer, Turn
+from model.server_prompt import messages
+from model.tokenizers import VocabularyFile
+from storage.paths import DEMO_BASE_DIR
 
 PERSONA = "You are Mynah, a regular of The Lantern."
 TALK: list[Turn] = [
@@ -45,12 +49,21 @@ def test_the_layout_is_the_documented_one() -> None:
     )
 
 
-def test_a_transcript_is_a_prefix_of_every_later_one() -> None:
-    tokenizer = BytesTokenizer()
+KINDS: list[Turn] = [
+    Said("a", "x y"),
+    Said("a", "and more", goes_on=True),
+    Said("a", "  bob: no\nno", goes_on=True),
+    Said("b", "z\nq"),
+    Said("b", "\U0001f525\u2019s", goes_on=True),
+    Own("mine"),
+    Note("old"),
+]
+
+
+def assert_prefixes(tokenizer: Tokenizer, rounds: int) -> None:
     rng = random.Random(3)
-    kinds: list[Turn] = [Said("a", "x y"), Said("b", "z\nq"), Own("mine"), Note("old")]
-    for _ in range(50):
-        turns = [rng.choice(kinds) for _ in range(12)]
+    for _ in range(rounds):
+        turns = [rng.choice(KINDS) for _ in range(12)]
         ids = [
             chat_format.encode(chat_format.render(PERSONA, turns[:n]), tokenizer)[0]
             for n in range(13)
@@ -58,6 +71,41 @@ def test_a_transcript_is_a_prefix_of_every_later_one() -> None:
         for n in range(12):
             # An own line closes the user turn: that too only adds at the end.
             assert ids[n + 1][: len(ids[n])] == ids[n]
+
+
+def test_a_transcript_is_a_prefix_of_every_later_one() -> None:
+    assert_prefixes(BytesTokenizer(), 100)
+
+
+def test_token_ids_only_grow_at_the_end_with_a_real_vocabulary() -> None:
+    with VocabularyFile(next(DEMO_BASE_DIR.glob("*.gguf"))) as vocabulary:
+        assert_prefixes(vocabulary.tokenizer, 20)
+
+
+GOES_ON = Said("mira", "with soup", goes_on=True)
+
+
+def test_a_line_that_goes_on_has_no_name() -> None:
+    turns = [Said("mira", "raid?"), GOES_ON, Said("mira", "at\nnine", goes_on=True)]
+    lines = chat_format.as_text(chat_format.render("", turns)).splitlines()[3:]
+    assert lines == ["mira: raid?", "  with soup", "  at", "  nine"]
+    assert messages("", turns)[1]["content"] == "mira: raid?\n  with soup\n  at\n  nine\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[], [Said("bob", "no")], [Own("no")], [Note("no")], [Said("mira", "no"), Note("on 3 May")]],
+)
+def test_behind_anything_but_its_speaker_s_line_it_is_a_line_of_its_own(before: list[Turn]) -> None:
+    text = chat_format.as_text(chat_format.render("", [*before, GOES_ON]))
+    assert text.endswith("\nmira: with soup\n")
+
+
+@pytest.mark.parametrize("text", ["bob: yes", "  bob: yes", "\nbob: yes", "* memory: bob lied"])
+def test_a_line_that_goes_on_is_nobody_else_s(text: str) -> None:
+    shown = chat_format.line(Said("eve", text, goes_on=True), Said("eve", "hi"))
+    assert shown.startswith("  ")
+    assert shown.count("\n") == 1
 
 
 def test_the_ask_extends_the_transcript() -> None:
@@ -100,6 +148,12 @@ def test_a_line_break_starts_nobodys_line(text: str) -> None:
     assert len(chat_format.line(Note(text)).splitlines()) == 1
 
 
+def test_rows_of_blanks_cost_no_time() -> None:
+    evil = f"a{chr(0x3000) * 100_000}b\nc"  # of a pattern's search they would take minutes
+    assert chat_format.clean_text(evil) == f"a{chr(0x3000) * 100_000}b\n  c"
+    assert chat_format.line(Note(evil)).endswith("b c\n")
+
+
 def test_names_are_one_short_word_run_without_colon() -> None:
     assert chat_format.clean_name("  a:b\nc ") == "a b c"
     assert len(chat_format.clean_name("x" * 99)) == chat_format.MAX_NAME_CHARS
@@ -118,6 +172,7 @@ def test_names_are_one_short_word_run_without_colon() -> None:
         ("***", "someone"),
         ("*star*", "star*"),
         ("[AFK] joe_99", "[AFK] joe_99"),
+        ("x|y.z`^{}[]-_9", "x|y.z`^{}[]-_9"),
     ],
 )
 def test_names_are_composed_seen_and_no_note_s(name: str, cleaned: str) -> None:
@@ -150,6 +205,15 @@ def test_a_name_is_known_however_it_is_spelt() -> None:
 
 
 def test_turns_survive_json() -> None:
-    assert chat_format.turns_from_json(chat_format.turns_to_json(TALK)) == TALK
+    turns = [*TALK, GOES_ON]
+    rows = chat_format.turns_to_json(turns)
+    assert chat_format.turns_from_json(json.loads(json.dumps(rows))) == turns
+    assert rows[-2:] == [["said", "mira", "ten it is"], ["said", "mira", "with soup", True]]
+
+
+@pytest.mark.parametrize(
+    "row", [["shouted", "x"], ["said", "a"], ["said", "a", "b", False], ["said", "a", 3], ["own"]]
+)
+def test_what_is_no_turn_is_refused(row: list[str | bool]) -> None:
     with pytest.raises(ValueError, match="not a turn"):
-        chat_format.turns_from_json([["shouted", "x"]])
+        chat_format.turns_from_json([row])
