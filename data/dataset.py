@@ -1,22 +1,28 @@
 """Makes a training set: history -> clean -> conversations -> split -> examples -> a folder.
 
+The history is walked twice, segment by segment (data/segments.py): data/survey.py cleans and counts
+it, data/gather.py makes every example that could be taken. Then data/choosing.py decides on columns
+alone, and what it chose is copied out of the spool. So memory hardly grows with the history.
+
 What went in and what came out is counted: every message and every candidate that is missing has a
 reason in dataset_report.json, and so has what nobody consented to (data/consent.py).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from data.budget import TokenCount
+from data.choosing import Chosen, choose
 from data.consent import (
     EXCLUDED_MEMBER,
     ConsentError,
@@ -26,47 +32,49 @@ from data.consent import (
     remedy,
     state_of,
 )
-from data.conversations import in_true_order, link
+from data.contexts import SHORT_CONTEXT
+from data.conversations import fit_community
+from data.dataset_report import in_kept_dropped, of_kinds, of_lengths, of_members, of_side
+from data.duplicates import KEEP
+from data.emoji_weights import EmojiWeights
 from data.erased import Erased
-from data.examples import LAYOUT, to_json_line
-from data.naming import Renaming
-from data.preprocessor import CleanMessage, clean, without_words
-from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
-from data.windows import (
-    NO_CONTEXT,
-    SHORT_CONTEXT,
-    PlannedExample,
-    Planner,
-    WindowOptions,
-    choose,
-)
+from data.examples import LAYOUT
+from data.gather import CONVERSATION_SIZES, GATHERING, Gathered, Whole
+from data.links.community import LEAST_REPLIES
+from data.naming import EverydayWords, Renaming
+from data.personas import Personas, PersonaText
+from data.preferences import write_preferences
+from data.preprocessor import Cleaner
+from data.reception import Reception
+from data.report.page import render_report
+from data.segments import CleanSegments
+from data.split import SIDES, TRAINING, VALIDATION, Splitter
+from data.spool import Spool
+from data.survey import EMOJI_SHOWN, Progress, Survey, sample, walk
+from data.targets import NO_CONTEXT
+from data.windows import WindowOptions
 from model.chat_format import Tokenizer
 from storage.database import Database
 from storage.errors import MynahError
 from storage.manifest import making, read_manifest, write_manifest
-from storage.records import FIRST_SNOWFLAKE, MessageRecord
+from storage.records import FIRST_SNOWFLAKE
 
 KIND = "dataset"
 FILES = {TRAINING: "training_data.jsonl", VALIDATION: "validation_data.jsonl"}
 REPORT_FILE = "dataset_report.json"
 VALIDATION_SHARE = 0.1
-_MEMBERS_SHOWN = 10
-
-Progress = Callable[[str, int, int], None]
-"""Called with the step, how much is done, and of how much."""
+RANKING = "learning who answers whom"
+WRITING = "writing examples"
+_LOOKED_UP_AT_ONCE = 20_000
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class NoExamplesError(MynahError):
     """The history gives no example; the sentence says what became of it."""
 
 
-@dataclass(frozen=True)
-class PersonaText:
-    """Who the model is trained to be."""
-
-    name: str
-    text: str
-    """The persona as every prompt begins with it, names filled in."""
+class DiskFullError(MynahError):
+    """There is no room for the set; the sentence says how much it needs."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,9 @@ class DatasetOptions:
     validation_share: float = VALIDATION_SHARE
     token_counts_by: str = ""
     """What the tokens were counted with, for the report."""
+    personas: Personas | None = None
+    """Who is learned as whom; None: everybody as the persona of the set."""
+    emoji_weights: EmojiWeights = field(default_factory=EmojiWeights.shipped)
 
 
 def make_dataset(
@@ -89,97 +100,210 @@ def make_dataset(
 ) -> dict[str, Any]:
     """Make the set at `folder` (an old one is replaced) and return its report.
 
-    Raises ConsentError before anything is written, NoExamplesError, OSError.
+    While it is made it takes twice its room on the disk. Raises ConsentError, NoExamplesError,
+    DiskFullError, OSError; an old set stays then.
     """
     history = history_of(database)  # before: what changes meanwhile makes the set out of date
-    seen = _Seen(database, progress)
-    members = database.members()
-    rules = Rules.of(database)
-    closed = {c.channel_id for c in database.channels() if not c.is_allowed}
-    redactions: Counter[str] = Counter()
-    messages, message_drops = clean(
-        seen.messages(), members, rules=rules, closed_channels=closed, redactions=redactions
-    )
-    not_learned = Counter(message.not_learned for message in messages if message.not_learned)
-    if messages and not_learned.total() == len(messages):
-        raise ConsentError(remedy(not_learned))
-
-    messages = in_true_order(messages)
-    links = link(messages)
-    messages = [without_words(message) for message in messages]
-    channels = _by_channel(messages)
-    regions = split(
-        channels,
-        links,
-        seed=options.windows.seed,
-        validation_share=options.validation_share,
-    )
-    planner = Planner(
-        channels,
-        links,
-        renaming=Renaming(messages, members, persona.name),
-        count=TokenCount(tokenizer, persona.text),
-        persona=persona.text,
-        options=options.windows,
-    )
-    plans: list[PlannedExample] = []
-    example_drops: Counter[str] = Counter()
-    for done, planned in enumerate(planner.plan(regions, on_both_sides(regions, channels, links))):
-        if isinstance(planned, str):
-            example_drops[planned] += 1
-        else:
-            plans.append(planned)
-        if done % 1000 == 0:
-            progress("choosing examples", done, len(messages))
-    kept, more_drops = choose(plans, channels, options.windows.limit)
-    example_drops += more_drops
-    _assert_counted(seen.count, len(messages), message_drops)
-    _assert_counted(len(messages), len(kept), example_drops)
-    if not kept:
-        raise NoExamplesError(_why_none(seen.count, message_drops + example_drops))
-
-    report: dict[str, Any] = {
-        "messages": _in_kept_dropped(seen.count, len(messages), message_drops),
-        "redactions": dict(sorted(redactions.items())),
-        "links": dict(sorted(Counter(one.how.value for one in links.values()).items())),
-        "conversations": len({one.conversation_id for one in links.values()}),
-        "examples": _in_kept_dropped(len(messages), len(kept), example_drops),
-        **{side: _side_report(kept, side) for side in SIDES},
-        "members": _members(kept, channels),
-        "origins": dict(sorted(Counter(m.origin.value for m in messages).items())),
-        "consent": _consent_report(database, rules, not_learned, message_drops),
-        "tokens_counted_by": options.token_counts_by,
-    }
-    config = {
-        "layout": LAYOUT,
-        "history": history,
-        "seed": options.windows.seed,
-        "max_tokens": options.windows.max_tokens,
-        "limit": options.windows.limit,
-        "validation_share": options.validation_share,
-        "persona": persona.text,
-        "persona_name": persona.name,
-        "tokens_counted_by": options.token_counts_by,
-    }
-    with making(folder) as work:
-        _write_examples(work, planner, kept, progress)
+    made = _Making(database, tokenizer, persona, options, progress)
+    with making(folder) as work, _saying_what_is_missing(folder, made):
+        report = made.files(work)
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         (work / REPORT_FILE).write_text(text, encoding="utf-8")
         counts = {side: report[side]["examples"] for side in SIDES}
-        write_manifest(work, KIND, config, counts)
-        _take_out_erased(work, database, messages)
+        counts |= report["preferences"]["lines"]
+        write_manifest(work, KIND, made.config(history), counts)
+        _take_out_erased(work, database, made.message_ids)
+        render_report(work, database, name=folder.name)
     return report
 
 
-def _take_out_erased(work: Path, database: Database, messages: Sequence[CleanMessage]) -> None:
+class _Making:
+    """One set in the making."""
+
+    def __init__(
+        self,
+        database: Database,
+        tokenizer: Tokenizer,
+        persona: PersonaText,
+        options: DatasetOptions,
+        progress: Progress,
+    ) -> None:
+        self._database = database
+        self._tokenizer = tokenizer
+        self._persona = persona
+        self._options = options
+        self._personas = options.personas or Personas.blend(persona)
+        self._progress = progress
+        self._rules = Rules.of(database)
+        self._redactions: Counter[str] = Counter()
+        self.message_ids = array("q")
+        """Of every message that was read and is usable."""
+        self.needed_bytes = 0
+        """On the disk while it is made, at least; 0: not known yet."""
+        self._learned_links = False
+
+    def files(self, work: Path) -> dict[str, Any]:
+        """Write the set's files into `work`, all but the report; the report."""
+        with Spool(work / "messages.spool") as said, Spool(work / "examples.spool") as spool:
+            segments = CleanSegments(said)
+            self.message_ids = segments.message_ids
+            survey = self._survey(segments)
+            gathered = Gathered(spool)
+            self._gather(segments, survey, gathered)
+            windows = self._options.windows
+            codes = gathered.duplicate_codes()
+            chosen = choose(gathered.candidates, codes, windows.seed, windows.limit)
+            self._refuse_none(survey, gathered, chosen)
+            self._write(work, gathered, chosen)
+            preferences = write_preferences(
+                work,
+                spool,
+                gathered.candidates.columns(),
+                usable=codes == KEEP,
+                emoji=survey.reception.emoji,
+                seed=windows.seed,
+                max_tokens=windows.max_tokens,
+            )
+            return self._report(survey, gathered, chosen, preferences)
+
+    def config(self, history: dict[str, Any]) -> dict[str, Any]:
+        """What the set was made from, for its manifest."""
+        windows = self._options.windows
+        return {
+            "layout": LAYOUT,
+            "history": history,
+            "seed": windows.seed,
+            "max_tokens": windows.max_tokens,
+            "limit": windows.limit,
+            "validation_share": self._options.validation_share,
+            "persona": self._persona.text,
+            "persona_name": self._persona.name,
+            "personas": self._personas.as_json(),
+            "tokens_counted_by": self._options.token_counts_by,
+        }
+
+    def _survey(self, segments: CleanSegments) -> Survey:
+        members = self._database.members()
+        closed = {c.channel_id for c in self._database.channels() if not c.is_allowed}
+        survey = Survey(EverydayWords(members), Reception(self._options.emoji_weights))
+        walk(
+            self._database.messages(include_deleted=True),
+            Cleaner(members, self._rules, closed, self._redactions),
+            segments,
+            survey,
+            self._progress,
+            sum(self._database.message_counts().values()),
+        )
+        if survey.kept and survey.not_learned.total() == survey.kept:
+            raise ConsentError(remedy(survey.not_learned))
+        return survey
+
+    def _gather(self, segments: CleanSegments, survey: Survey, gathered: Gathered) -> None:
+        self._progress(RANKING, 0, 1)
+        # With fewer it is the prior anyway, and finding that out takes a minute.
+        ranker = fit_community(sample(segments)) if survey.replies >= LEAST_REPLIES else None
+        self._learned_links = ranker is not None and ranker.own is not None
+        whole = Whole(
+            ranker=ranker,
+            splitter=Splitter(
+                survey.kept,
+                seed=self._options.windows.seed,
+                validation_share=self._options.validation_share,
+            ),
+            renaming=Renaming(self._database.members(), survey.everyday.found()),
+            personas=self._personas,
+            count=TokenCount(self._tokenizer),
+            reception=survey.reception,
+            options=self._options.windows,
+        )
+
+        def done(messages: int) -> None:
+            self.needed_bytes = 2 * gathered.spool.size_bytes * survey.kept // messages
+            self._progress(GATHERING, messages, survey.kept)
+
+        gathered.gather(segments, whole, done)
+
+    def _refuse_none(self, survey: Survey, gathered: Gathered, chosen: Chosen) -> None:
+        if not len(chosen.all_rows):
+            drops = survey.drops + gathered.drops + chosen.drops
+            raise NoExamplesError(_why_none(survey.came_in, drops))
+
+    def _write(self, work: Path, gathered: Gathered, chosen: Chosen) -> None:
+        """Each side's file: the chosen lines, out of the spool in their order."""
+        columns = gathered.candidates.columns()
+        total, done = len(chosen.all_rows), 0
+        for side, name in FILES.items():
+            rows = chosen.rows[side]
+            with (work / name).open("wb") as file:
+                lines = gathered.spool.read_all(columns.offset[rows], columns.length[rows])
+                for line in lines:
+                    file.write(line)
+                    if done % 1000 == 0:
+                        self._progress(WRITING, done, total)
+                    done += 1
+
+    def _report(
+        self, survey: Survey, gathered: Gathered, chosen: Chosen, preferences: dict[str, Any]
+    ) -> dict[str, Any]:
+        candidates = gathered.candidates
+        columns, rows = candidates.columns(), chosen.all_rows
+        assert survey.kept == gathered.messages, "a message was neither planned nor dropped"
+        drops = gathered.drops + chosen.drops
+        return {
+            "messages": in_kept_dropped(survey.came_in, survey.kept, survey.drops),
+            "redactions": dict(sorted(self._redactions.items())),
+            "links": dict(sorted(gathered.links.items())),
+            "links_learned_here": self._learned_links,
+            "conversations": sum(gathered.conversation_sizes),
+            "conversation_sizes": {
+                "upto": list(CONVERSATION_SIZES),
+                "count": gathered.conversation_sizes,
+            },
+            "examples": in_kept_dropped(survey.kept, len(rows), drops),
+            **{side: of_side(columns, chosen.rows[side]) for side in SIDES},
+            "kinds": of_kinds(columns, candidates.kinds, rows),
+            "lengths": of_lengths(columns, rows),
+            "members": of_members(columns, candidates.member_ids, rows),
+            "blend": chosen.blend,
+            "preferences": preferences,
+            "activity": survey.activity,
+            "reactions": dict(survey.reactions.most_common(EMOJI_SHOWN)),
+            "origins": dict(sorted(survey.origins.items())),
+            "consent": _consent_report(
+                self._database, self._rules, survey.not_learned, survey.drops
+            ),
+            "tokens_counted_by": self._options.token_counts_by,
+        }
+
+
+@contextmanager
+def _saying_what_is_missing(folder: Path, made: _Making) -> Iterator[None]:
+    """A full disk as a sentence. Raises DiskFullError, other OSErrors as they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        size = f"{made.needed_bytes / 1e6:,.0f} MB" if made.needed_bytes else "twice its size"
+        raise DiskFullError(
+            f"The set could not be made and nothing was kept of it: {folder.parent} is on a disk "
+            f"that is full. Making it takes {size} at least, of which half are free again "
+            "at the end. Make room on that disk, then start again."
+        ) from error
+
+
+def _take_out_erased(work: Path, database: Database, message_ids: Sequence[int]) -> None:
     """What was erased since it was read. Whoever erases from now on sees the folder that is being
     made, and comes again."""
-    missing, deleted = database.lost([message.message_id for message in messages])
-    if missing or deleted:
+    missing: set[int] = set()
+    for begin in range(0, len(message_ids), _LOOKED_UP_AT_ONCE):
+        for found in database.lost(message_ids[begin : begin + _LOOKED_UP_AT_ONCE]):
+            missing |= found
+    if missing:
         from data.forgetting_files import sweep  # late: it knows this module's files
         from data.forgetting_rules import Rules as ErasedRules
 
-        sweep(work, ErasedRules(Erased(message_ids=frozenset(missing | deleted))))
+        sweep(work, ErasedRules(Erased(message_ids=frozenset(missing))))
 
 
 def history_of(database: Database) -> dict[str, Any]:
@@ -202,14 +326,15 @@ def history_of(database: Database) -> dict[str, Any]:
 
 
 def is_current(folder: Path, database: Database, persona: PersonaText, max_tokens: int) -> bool:
-    """Whether a whole set for this persona and length is there, made from the history as it is."""
+    """Whether a whole set of everybody as this persona, of this length, is there, made from the
+    history as it is."""
     manifest = read_manifest(folder)
     wanted = {
         "layout": LAYOUT,
         "history": history_of(database),
-        "persona": persona.text,
-        "persona_name": persona.name,
+        "personas": Personas.blend(persona).as_json(),
         "max_tokens": max_tokens,
+        "limit": None,
     }
     return manifest is not None and all(manifest.config.get(k) == v for k, v in wanted.items())
 
@@ -246,87 +371,6 @@ def _why_none(came_in: int, drops: Counter[str]) -> str:
         f"{came_in:,} messages gave no example to learn from, mostly for this reason: {reason} "
         f"({count:,}). All reasons: {_reasons(drops)}.{remedy}"
     )
-
-
-class _Seen:
-    """The messages on their way from the database, counted independently of the cleaning."""
-
-    def __init__(self, database: Database, progress: Progress) -> None:
-        self._database = database
-        self._progress = progress
-        self.count = 0
-
-    def messages(self) -> Iterator[MessageRecord]:
-        total = sum(self._database.message_counts().values())
-        for message in self._database.messages(include_deleted=True):
-            self.count += 1
-            if self.count % 1000 == 0:
-                self._progress("reading and cleaning", self.count, total)
-            yield message
-
-
-def _by_channel(messages: Sequence[CleanMessage]) -> dict[int, list[CleanMessage]]:
-    return {key: list(group) for key, group in groupby(messages, key=lambda m: m.channel_id)}
-
-
-def _write_examples(
-    work: Path, planner: Planner, plans: Sequence[PlannedExample], progress: Progress
-) -> None:
-    with ExitStack() as stack:
-        files: dict[str, TextIO] = {
-            side: stack.enter_context((work / name).open("w", encoding="utf-8", newline="\n"))
-            for side, name in FILES.items()
-        }
-        for done, plan in enumerate(plans):
-            files[plan.side].write(to_json_line(planner.build(plan)))
-            if done % 1000 == 0:
-                progress("writing examples", done, len(plans))
-
-
-def _assert_counted(came_in: int, kept: int, drops: Counter[str]) -> None:
-    assert came_in == kept + drops.total(), f"{came_in} in, {kept} kept, {drops.total()} dropped"
-
-
-def _in_kept_dropped(came_in: int, kept: int, drops: Counter[str]) -> dict[str, Any]:
-    return {"in": came_in, "kept": kept, "dropped": dict(drops.most_common())}
-
-
-def _side_report(plans: Sequence[PlannedExample], side: str) -> dict[str, Any]:
-    own = [plan for plan in plans if plan.side == side]
-    with_notes = sum(1 for plan in own if plan.notes)
-    return {
-        "examples": len(own),
-        "tokens": sum(plan.tokens for plan in own),
-        "learned_tokens": sum(plan.learned_tokens for plan in own),
-        "tokens_p50": _percentile([plan.tokens for plan in own], 0.5),
-        "tokens_p90": _percentile([plan.tokens for plan in own], 0.9),
-        "reply_tokens_p50": _percentile([plan.learned_tokens for plan in own], 0.5),
-        "reply_tokens_p90": _percentile([plan.learned_tokens for plan in own], 0.9),
-        "context_lines_p50": _percentile([plan.target - plan.start for plan in own], 0.5),
-        "context_lines_p90": _percentile([plan.target - plan.start for plan in own], 0.9),
-        "share_with_notes": round(with_notes / len(own), 4) if own else 0.0,
-    }
-
-
-def _members(
-    plans: Sequence[PlannedExample], channels: Mapping[int, Sequence[CleanMessage]]
-) -> dict[str, Any]:
-    """Whose replies are learned, by member id: the file outlives nicknames and memberships."""
-    authors = Counter(channels[p.channel_id][p.target].author_id for p in plans)
-    top = sorted(authors.items(), key=lambda item: (-item[1], item[0]))[:_MEMBERS_SHOWN]
-    return {
-        "count": len(authors),
-        "top": [
-            {"member_id": member_id, "examples": n, "share": round(n / len(plans), 4)}
-            for member_id, n in top
-        ],
-    }
-
-
-def _percentile(values: Sequence[int], share: float) -> int:
-    """The nearest-rank percentile, 0 of nothing."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
 
 
 def _reasons(drops: Counter[str]) -> str:

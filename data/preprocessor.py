@@ -27,7 +27,7 @@ from data.consent import (
 from data.floods import without_floods
 from data.importers.readable import is_placeholder
 from data.privacy import redact
-from storage.records import MemberRecord, MessageKind, MessageRecord, Origin
+from storage.records import MemberRecord, MessageKind, MessageRecord, Origin, Reaction
 
 BOT_AUTHOR = "written by a bot"
 SYSTEM_NOTICE = "system notice"
@@ -79,6 +79,7 @@ class CleanMessage:
     """Why it may be nobody's context, so that others' examples hold a placeholder in its place."""
     not_learned: str = ""
     """Why it may be no reply to learn."""
+    reactions: tuple[Reaction, ...] = ()
 
 
 def clean(
@@ -96,42 +97,68 @@ def clean(
     What `rules` do not let be shown still has its words, for finding who answers whom: they go
     with `without_words`.
     """
-    by_id = {member.member_id: member for member in members}
-    nicknames = {member_id: member.nickname for member_id, member in by_id.items()}
-    consents = _Consents(by_id, rules)
-    kept: list[CleanMessage] = []
-    drops: Counter[str] = Counter()
-    total = 0
-    for message in messages:
-        total += 1
-        reason = _why_nobodys(message, by_id.get(message.author_id), closed_channels)
-        text = "" if reason else clean_content(message.content, nicknames)
-        reason = reason or why_no_words(text)
-        if reason:
-            drops[reason] += 1
-            continue
-        not_shown, not_learned = consents.why_not(message)
+    return Cleaner(members, rules, closed_channels, redactions).clean(messages)
+
+
+class Cleaner:
+    """`clean` for a history that comes in pieces. Not for several threads."""
+
+    def __init__(
+        self,
+        members: Iterable[MemberRecord],
+        rules: Rules = DEFAULT_RULES,
+        closed_channels: Collection[int] = (),
+        redactions: Counter[str] | None = None,
+    ) -> None:
+        self._members = {member.member_id: member for member in members}
+        self._nicknames = {i: member.nickname for i, member in self._members.items()}
+        self._consents = _Consents(self._members, rules)
+        self._closed_channels = closed_channels
+        self._redactions = redactions
+
+    def clean(self, messages: Iterable[MessageRecord]) -> tuple[list[CleanMessage], Counter[str]]:
+        """One piece: its usable messages, and how many were dropped for each reason. A flood that
+        runs over into the next piece begins anew there."""
+        kept: list[CleanMessage] = []
+        drops: Counter[str] = Counter()
+        total = 0
+        for message in messages:
+            total += 1
+            usable = self._clean(message)
+            if isinstance(usable, str):
+                drops[usable] += 1
+            else:
+                kept.append(usable)
+        kept, copies = without_floods(kept)
+        drops += Counter({FLOOD: copies})
+        assert total == len(kept) + drops.total(), "a message was neither kept nor dropped"
+        return kept, drops
+
+    def _clean(self, message: MessageRecord) -> CleanMessage | str:
+        """The usable message, or why it is none."""
+        author = self._members.get(message.author_id)
+        if reason := _why_nobodys(message, author, self._closed_channels):
+            return reason
+        text = clean_content(message.content, self._nicknames)
+        if reason := why_no_words(text):
+            return reason
+        not_shown, not_learned = self._consents.why_not(message)
         if not not_shown:
-            text = redact(consents.without_names(text, message), redactions)
-        kept.append(
-            CleanMessage(
-                message.message_id,
-                message.channel_id,
-                message.author_id,
-                nicknames.get(message.author_id, NAMELESS),
-                text,
-                message.created_at_ms,
-                message.origin,
-                message.reply_to_id,
-                message.mentioned_ids,
-                not_shown,
-                not_learned,
-            )
+            text = redact(self._consents.without_names(text, message), self._redactions)
+        return CleanMessage(
+            message.message_id,
+            message.channel_id,
+            message.author_id,
+            self._nicknames.get(message.author_id, NAMELESS),
+            text,
+            message.created_at_ms,
+            message.origin,
+            message.reply_to_id,
+            message.mentioned_ids,
+            not_shown,
+            not_learned,
+            message.reactions,
         )
-    kept, copies = without_floods(kept)
-    drops += Counter({FLOOD: copies})
-    assert total == len(kept) + drops.total(), "a message was neither kept nor counted as dropped"
-    return kept, drops
 
 
 def without_words(message: CleanMessage) -> CleanMessage:

@@ -1,6 +1,6 @@
 """Divides a community's time lines between training and validation, so that they share nothing.
 
-Each channel is cut into blocks where the fewest conversations run on; whole blocks go to one side.
+Each segment is cut into blocks where the fewest conversations run on; whole blocks go to one side.
 A block is contiguous: a context taken inside one side's region never holds the other side's lines.
 """
 
@@ -35,6 +35,62 @@ class Region:
     side: str
 
 
+Block = tuple[int, int]
+"""First message and end."""
+
+
+class Splitter:
+    """Draws the sides of a history that comes segment by segment. Not for several threads."""
+
+    def __init__(self, total: int, *, seed: int, validation_share: float = 0.1) -> None:
+        """`total` messages will come in all."""
+        self._total = total
+        self._seed = seed
+        self._validation_share = validation_share
+        self._block_messages = _block_messages(total)
+        self._seen = 0
+        self._drawn = 0
+
+    def regions(self, messages: Sequence[CleanMessage], links: Mapping[int, Link]) -> list[Region]:
+        """Every message of a segment (one channel's, in true order) in exactly one region.
+
+        About `validation_share` of all messages so far have gone to validation then: whole blocks,
+        drawn by the seed and the segment's first message. A history of one block alone leaves
+        validation empty. Neighbouring regions differ in side.
+        """
+        if not messages:
+            return []
+        blocks = _blocks(messages, links, self._block_messages)
+        drawn = self._draw(blocks, random.Random(f"{self._seed}:{messages[0].message_id}"))
+        regions: list[Region] = []
+        for start, end in blocks:
+            side = VALIDATION if (start, end) in drawn else TRAINING
+            if regions and regions[-1].side == side:
+                start = regions.pop().start
+            regions.append(Region(messages[0].channel_id, start, end, side))
+        return regions
+
+    def _draw(self, blocks: Sequence[Block], rng: random.Random) -> set[Block]:
+        """Blocks in random order until as many messages are drawn as are due.
+
+        The last is drawn with the chance of what is still due over its size, so that on average the
+        share is exact; what one segment has too much or too little the next one makes up for.
+        """
+        self._seen += blocks[-1][1]
+        due = self._validation_share * self._seen - self._drawn
+        drawn: set[Block] = set()
+        for block in rng.sample(blocks, len(blocks)):
+            size = block[1] - block[0]
+            leaves_training = self._drawn + size < self._seen
+            is_last_chance = self._seen >= self._total and not self._drawn
+            if not leaves_training or not (rng.random() * size < due or is_last_chance):
+                break
+            drawn.add(block)
+            self._drawn += size
+            due -= size
+        return drawn
+
+
 def split(
     channels: Mapping[int, Sequence[CleanMessage]],
     links: Mapping[int, Link],
@@ -42,29 +98,12 @@ def split(
     seed: int,
     validation_share: float = 0.1,
 ) -> list[Region]:
-    """Every message of `channels` (each in true order) in exactly one region.
-
-    About `validation_share` of the messages go to validation: whole blocks, drawn by `seed`. One
-    block alone leaves validation empty. Neighbouring regions of a channel differ in side.
-    """
+    """`Splitter.regions` of a whole history at once, each channel a segment."""
     total = sum(map(len, channels.values()))
-    block_messages = _block_messages(total)
-    blocks = [
-        (channel_id, start, end)
-        for channel_id, messages in sorted(channels.items())
-        for start, end in _blocks(messages, links, block_messages)
+    splitter = Splitter(total, seed=seed, validation_share=validation_share)
+    return [
+        region for _, one in sorted(channels.items()) for region in splitter.regions(one, links)
     ]
-    validation = _draw(blocks, validation_share * total, seed)
-    regions: list[Region] = []
-    for block in blocks:
-        channel_id, start, end = block
-        side = VALIDATION if block in validation else TRAINING
-        last = regions[-1] if regions else None
-        if last is not None and (last.channel_id, last.side) == (channel_id, side):
-            regions[-1] = Region(channel_id, last.start, end, side)
-        else:
-            regions.append(Region(channel_id, start, end, side))
-    return regions
 
 
 def on_both_sides(
@@ -98,10 +137,10 @@ def _block_messages(total: int) -> int:
 
 def _blocks(
     messages: Sequence[CleanMessage], links: Mapping[int, Link], block_messages: int
-) -> list[tuple[int, int]]:
+) -> list[Block]:
     """Blocks of `block_messages` to twice that, cut where the fewest conversations run on."""
     running = _running_on(messages, links)
-    blocks: list[tuple[int, int]] = []
+    blocks: list[Block] = []
     start = 0
     while len(messages) - start >= 2 * block_messages:
         last_cut = min(start + 2 * block_messages, len(messages) - block_messages)
@@ -133,23 +172,3 @@ def _running_on(messages: Sequence[CleanMessage], links: Mapping[int, Link]) -> 
 
 def _silence_ms(messages: Sequence[CleanMessage], at: int) -> int:
     return messages[at].created_at_ms - messages[at - 1].created_at_ms
-
-
-def _draw(
-    blocks: Sequence[tuple[int, int, int]], wanted: float, seed: int
-) -> set[tuple[int, int, int]]:
-    """Blocks in random order until `wanted` messages are reached as nearly as blocks can."""
-    if len(blocks) < 2:
-        return set()
-    order = list(blocks)
-    random.Random(seed).shuffle(order)
-    drawn: set[tuple[int, int, int]] = set()
-    messages = 0
-    for block in order[:-1]:
-        size = block[2] - block[1]
-        if abs(messages + size - wanted) < abs(messages - wanted) or not drawn:
-            drawn.add(block)
-            messages += size
-        if messages >= wanted:
-            break
-    return drawn

@@ -1,14 +1,21 @@
-"""Prepares a training set from the imported history: two JSONL files and a report.
+"""Prepares a training set from the imported history: examples, preferences and a report.
 
     python scripts/2_prepare_training_data.py
     python scripts/2_prepare_training_data.py --declare "open data, CC-BY-4.0"
     python scripts/2_prepare_training_data.py --limit 2000 --name small
+    python scripts/2_prepare_training_data.py --name two --target Pip=mira,bob --target Ann=kai
 
 The history is cleaned, who answers whom is found, and examples are made in the layout that the bot
-serves. The same history, options and seed give the same files. Whose words it may learn from is the
-setting consent_mode. Content that came from Discord (its API or an exporter's file) needs a ground
-besides, recorded once with your user name and the time: --declare, which also sets consent_mode to
-declared where nothing else was chosen. See docs/consent.md. Nothing leaves this machine.
+serves: from all members together as one persona, or with --target from some as personas of their
+own. Members' shares are evened out, what was well or badly received becomes preferences, and
+dataset_report.html shows it all. The same history, options and seed give the same files; but where
+scikit-learn is installed (it comes with what training needs), who answers whom is learned from the
+community's own replies besides, and the examples are slightly others ("links_learned_here").
+
+Whose words it may learn from is the setting consent_mode. Content that came from Discord (its API
+or an exporter's file) needs a ground besides, recorded once with your user name and the time:
+--declare, which also sets consent_mode to declared where nothing else was chosen. See
+docs/consent.md. Nothing leaves this machine.
 """
 
 from __future__ import annotations
@@ -28,15 +35,16 @@ from tqdm import tqdm
 
 from data.budget import EstimatedTokenizer
 from data.consent import check_dataset_may_train, declare
-from data.dataset import (
-    DatasetOptions,
-    PersonaText,
-    make_dataset,
-)
+from data.dataset import DatasetOptions, make_dataset
+from data.emoji_weights import EmojiWeights
+from data.personas import Personas, PersonaText
+from data.report.page import PAGE_FILE
+from data.style.card import make_style_card
+from data.whole_persona import training_persona
 from data.windows import WindowOptions
-from model.chat_format import Tokenizer, persona_text
+from model.chat_format import Tokenizer
 from model.tokenizers import TransformersTokenizer, VocabularyFile
-from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
+from scripts.edge import add_home, add_json, ending_in_a_sentence, folder_name, stop_when_terminated
 from scripts.erasures import finish_erasing
 from scripts.events import Events, add_events
 from storage.database import Database
@@ -44,7 +52,7 @@ from storage.errors import MynahError
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home, find_home
 from storage.records import community_name
-from storage.settings import load
+from storage.settings import Settings, load
 
 ESTIMATE = "an estimate of four characters a token: no model's vocabulary was found"
 
@@ -76,7 +84,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add_home(parser)
-    add("--name", type=_folder_name, default="default", help="the set's folder (default: default)")
+    add("--name", type=folder_name, default="default", help="the set's folder (default: default)")
     add("--seed", type=int, default=0, help="draws contexts, notes and the split (default: 0)")
     add("--max_length", type=_tokens, default=1024, metavar="TOKENS",
         help="longest example, persona and reply included, 256-32768 (default: 1024)")  # fmt: skip
@@ -86,6 +94,9 @@ def parse_arguments() -> argparse.Namespace:
         help="the base's GGUF or folder, for counting tokens (default: the deployed model's, "
         "else models/demo-base's)")  # fmt: skip
     add("--persona-name", help="who the model is trained to be (default: the setting)")
+    add("--target", type=_target, action="append", default=[], metavar="NAME=MEMBER[,MEMBER...]",
+        help="learn a persona from these members alone, by name or id; may be given again "
+        "(default: one persona, from all)")  # fmt: skip
     add_json(parser, "end with the report as one line of JSON")
     add_events(parser)
     return parser.parse_args()
@@ -101,22 +112,42 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
     settings, warnings = load(database.config_rows())
     for warning in warnings:
         say(warning)
-    name = arguments.persona_name or settings.text("persona_name")
-    server = community_name(database.channels())
-    persona = PersonaText(name, persona_text(settings.text("persona"), name=name, server=server))
     folder = home.datasets / arguments.name
     with tokenizer_of(find_base(home, database, arguments.base)) as (tokenizer, counted_by):
         if isinstance(tokenizer, EstimatedTokenizer):
             say(f"Token counts are {counted_by}. --base names one.")
+        with progress_bar(events) as progress:
+            make_style_card(home, database, progress=progress)
+        persona, personas = personas_of(home, database, arguments, settings)
         options = DatasetOptions(
             WindowOptions(arguments.seed, arguments.max_length, arguments.limit),
             token_counts_by=counted_by,
+            personas=personas,
+            emoji_weights=EmojiWeights.of(home),
         )
         with progress_bar(events) as progress:
             report = make_dataset(database, folder, tokenizer, persona, options, progress)
     check_dataset_may_train(folder, database)
     events.end(STAGE, time.monotonic() - began)
     return {"folder": str(folder), "seconds": round(time.monotonic() - began, 2), **report}
+
+
+def personas_of(
+    home: Home, database: Database, arguments: argparse.Namespace, settings: Settings
+) -> tuple[PersonaText, Personas | None]:
+    """Who the set is for, and who is learned as whom where targets were named. Raises
+    PersonaError."""
+    server = community_name(database.channels())
+
+    def text_of(name: str) -> str:
+        most = arguments.max_length
+        return training_persona(home, settings, name=name, server=server, max_tokens=most)
+
+    name = arguments.persona_name or settings.text("persona_name")
+    persona = PersonaText(name, text_of(name))
+    if not arguments.target:
+        return persona, None
+    return persona, Personas.of_targets(arguments.target, database.members(), text_of)
 
 
 def find_base(home: Home, database: Database, named: Path | None) -> Path | None:
@@ -196,15 +227,47 @@ def in_words(report: dict[str, Any]) -> str:
             f"({own['learned_tokens']:,} learned), half up to {own['tokens_p50']}, "
             f"nine tenths up to {own['tokens_p90']}; notes in {own['share_with_notes']:.0%}"
         )
-    lines.append(f"replies of {report['members']['count']:,} members")
+    lines += _choice_in_words(report)
     consent = report["consent"]
     declared = f"; {consent['declared']}" if consent["declared"] else ""
     lines.append(f"consent_mode {consent['mode']}: {consent['coverage']}{declared}")
     lines += [f"    {n:>9,}  {reason}" for reason, n in consent["left_out"].items()]
     if not report["validation"]["examples"]:
         lines.append("The history is too short to set a tenth aside: there is no validation set.")
-    lines.append(f"{report['folder']} ({report['seconds']} s)")
+    lines.append(f"{Path(report['folder']) / PAGE_FILE} shows it ({report['seconds']} s)")
     return "\n".join(lines)
+
+
+def _choice_in_words(report: dict[str, Any]) -> list[str]:
+    """Who answers whom, whose replies they are, and how they were received."""
+    links = report["links"]
+    linked = ", ".join(f"{how} {n / sum(links.values()):.0%}" for how, n in links.items())
+    shares = list(report["blend"]["members"].values())
+    before, after = (
+        max((one[when] for one in shares), default=0.0) for when in ("before", "after")
+    )
+    lines = [
+        f"{report['conversations']:,} conversations; lines were linked by: {linked}",
+        f"replies of {report['members']['count']:,} members; the largest share was {before:.0%} "
+        f"and is {after:.0%}",
+    ]
+    if gave_way := report["blend"]["gave_way"]:
+        lines.append(f"to keep enough, these gave way: {'; '.join(gave_way)}")
+    preferences = report["preferences"]
+    well, badly, pairs, to_sample = (
+        sum(side)
+        for side in (
+            (one["well"] for one in preferences["kto"].values()),
+            (one["badly"] for one in preferences["kto"].values()),
+            preferences["pairs"].values(),
+            preferences["to_sample"].values(),
+        )
+    )
+    lines.append(
+        f"preferences: {well:,} well and {badly:,} badly received replies, {pairs:,} pairs, "
+        f"{to_sample:,} prompts to sample for. {preferences['remark']}".rstrip()
+    )
+    return lines
 
 
 def _gguf_in(path: Path) -> Path | None:
@@ -212,10 +275,12 @@ def _gguf_in(path: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _folder_name(text: str) -> str:
-    if not text or text.startswith(".") or not all(c.isalnum() or c in "._-" for c in text):
-        raise argparse.ArgumentTypeError("letters, digits, dots, dashes and underscores")
-    return text
+def _target(text: str) -> tuple[str, tuple[str, ...]]:
+    name, _, members = text.partition("=")
+    named = tuple(one.strip() for one in members.split(",") if one.strip())
+    if not name.strip() or not named:
+        raise argparse.ArgumentTypeError("a persona's name, =, and its members: Pip=mira,bob")
+    return name.strip(), named
 
 
 def _tokens(text: str) -> int:

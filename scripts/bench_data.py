@@ -43,6 +43,8 @@ GUILD = {"id": "140737488355327999", "name": "Ubuntu", "iconUrl": ""}
 FIRST_CHANNEL_ID = 140_737_500_000_000_000
 QUERIES = 300
 _WORD = re.compile(r"\w{3,}")
+_LONG_WORD = re.compile(r"\b[a-z]{4,}\b(?![:,])")
+"""No nick that somebody is addressed by."""
 
 KEYS = """\
 With --messages the logs of #ubuntu (--source) are replayed: over and over, each day later than the
@@ -197,8 +199,17 @@ def export(home: Home) -> Result:
     }
 
 
-def write_replay(days: list[Path], folder: Path, count: int, channels: int, pack: str) -> Result:
-    """The replay's files in `folder`, which is made."""
+def write_replay(
+    days: list[Path],
+    folder: Path,
+    count: int,
+    channels: int,
+    pack: str,
+    *,
+    has_other_words: bool = False,
+) -> Result:
+    """The replay's files in `folder`, which is made. `has_other_words`: each time round the long
+    words are others, so that no line is said twice."""
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     ending = ".json.gz" if pack == "gz" else ".json"
@@ -221,7 +232,7 @@ def write_replay(days: list[Path], folder: Path, count: int, channels: int, pack
             }
             file.write(json.dumps(head)[:-1] + ', "messages": [')
         begun = [False] * channels
-        for channel, message in replay(days, count, channels):
+        for channel, message in replay(days, count, channels, has_other_words=has_other_words):
             files[channel].write((", " if begun[channel] else "") + json.dumps(message))
             begun[channel] = True
         for file in files:
@@ -238,7 +249,9 @@ def write_replay(days: list[Path], folder: Path, count: int, channels: int, pack
     }
 
 
-def replay(days: list[Path], count: int, channels: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def replay(
+    days: list[Path], count: int, channels: int, *, has_other_words: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(channel's number, raw message) so many times: a day of the source after another, each into
     one channel and a calendar day of its own."""
     done = 0
@@ -250,6 +263,9 @@ def replay(days: list[Path], count: int, channels: int) -> Iterator[tuple[int, d
             said_ms = int(datetime.fromisoformat(message["timestamp"]).timestamp() * 1000)
             first_ms = first_ms or said_ms
             at_ms = START_MS + number * DAY_MS + said_ms - first_ms
+            if has_other_words and number >= len(days):
+                ending = f"{number // len(days)}"
+                message["content"] = _LONG_WORD.sub(rf"\g<0>{ending}", message["content"])
             yield number % channels, renewed(message, at_ms, done)
             done += 1
             if done == count:

@@ -10,8 +10,8 @@ from itertools import groupby, pairwise
 
 from data.conversations import in_true_order, link
 from data.preprocessor import clean
-from data.split import SIDES, TRAINING, VALIDATION, on_both_sides, split
-from tests.data.talk import BEGAN_MS, CHANNEL, MEMBERS, NAMES, history, record
+from data.split import SIDES, TRAINING, VALIDATION, Splitter, on_both_sides, split
+from tests.data.talk import BEGAN_MS, CHANNEL, MEMBERS, NAMES, history, record, talk
 
 
 def split_history(count: int, seed: int = 3, channels: Sequence[int] = (500, 600)):
@@ -79,3 +79,40 @@ def test_a_busy_channel_loses_little_to_torn_conversations() -> None:
 
 def test_one_block_alone_is_for_training() -> None:
     assert len(split_history(15, channels=(500,))[3]) == 1
+
+
+def drawn_of(pieces: Sequence[int], seed: int) -> tuple[list[bool], float]:
+    """Which segments of so many messages have something set aside, and the share of all."""
+    splitter = Splitter(sum(pieces), seed=seed)
+    found, drawn, first = [], 0, 1
+    for size in pieces:
+        lines = talk(*[(NAMES[i % 4], f"line {first + i}") for i in range(size)])
+        messages = [replace(m, message_id=first + at) for at, m in enumerate(lines)]
+        first += size
+        regions = splitter.regions(messages, link(messages))
+        assert [at for r in regions for at in range(r.start, r.end)] == list(range(size))
+        aside = sum(r.end - r.start for r in regions if r.side == VALIDATION)
+        found.append(aside > 0)
+        drawn += aside
+    return found, drawn / sum(pieces)
+
+
+def test_small_segments_take_turns_as_the_seed_says() -> None:
+    """Channels too small to be cut: whole ones are set aside."""
+    draws = [drawn_of([10] * 60, seed) for seed in range(8)]
+    assert all(0.05 <= share <= 0.15 for _, share in draws)
+    assert len({tuple(found) for found, _ in draws}) == 8
+
+
+def test_the_share_is_kept_over_segments_of_all_sizes() -> None:
+    shares = [drawn_of([700, 15, 15, 300, 40, 1200, 5, 5, 900], seed)[1] for seed in range(8)]
+    assert all(0.06 < share < 0.14 for share in shares), shares
+    assert 0.09 < sum(shares) / 8 < 0.11
+
+
+def test_a_small_history_gets_a_validation_block_and_keeps_training() -> None:
+    for seed in range(20):
+        for pieces in ([24], [30, 5], [10, 10], [5, 30]):
+            _, share = drawn_of(pieces, seed)
+            assert 0 < share < 1, (seed, pieces)
+        assert drawn_of([11], seed)[1] == 0
