@@ -75,6 +75,7 @@ def _make(home: Home, is_minimised: bool) -> Any:
 
     Raises AlreadySupervisedError where something else looks after this home.
     """
+    from gui import toolkit_fonts  # noqa: F401  # before customtkinter is imported
     from gui.app import Window
     from gui.second_start import ask_first
     from gui.supervisor import AlreadySupervisedError

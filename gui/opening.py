@@ -1,4 +1,4 @@
-"""Opens a folder in the system's file manager, or a web page in its browser. Never blocks.
+"""Opens a folder in the system's file manager, a file, or a web page in the browser. Never blocks.
 
 open_folder(home.logs, failed=complain)     # from any thread; complain(sentence) on another one
 open_url("https://discord.com/developers/applications", failed=complain)
@@ -41,6 +41,11 @@ def open_url(url: str, failed: Failed = lambda sentence: None) -> None:
         failed(f"{url} is no address of a web page.")
         return
     _beside(lambda: _open(url, failed))
+
+
+def open_file(path: Path, failed: Failed = lambda sentence: None) -> None:
+    """Show a file in the program that is for its kind: a page in the browser."""
+    _beside(lambda: _open(str(path), failed))
 
 
 def opener() -> list[str]:

@@ -1,7 +1,8 @@
 """Makes docs/images: every page of the window, in both themes, with a bot that lives on the tests'
 stand-in for Discord and remembers the sample community.
 
-Linux, with Xvfb and ImageMagick's `import`. Takes about a minute.
+And the report of a training set of the sample, as a browser shows it. Linux, with Xvfb, ImageMagick
+(`import`, `convert`) and chromium. Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.live.process import environment, make_home
 
 IMAGES = PROGRAM_DIR / "docs" / "images"
 SIZE = (1000, 680)
+REPORT_SIZE = (1000, 1640)
 DAY_MS = 24 * 3_600_000
 SAID = (
     "anyone up for a raid tonight?|who took the last potion|brb dinner|that boss again lol|"
@@ -98,6 +100,7 @@ def main() -> int:
             furnish(home)
             os.environ.update(environment(discord))
             photograph(home, discord)
+            photograph_report(home)
     finally:
         display.terminate()
         display.wait(10)
@@ -130,6 +133,21 @@ def photograph(home: Home, discord: StandInThread) -> None:
             logs.destroy()
         shown.supervisor.stop()
         pump(shown, lambda: shown.app.snapshot.pid is None, 30)
+
+
+def photograph_report(home: Home) -> None:
+    """Its first screen, in both themes: script 2 renders it with the set."""
+    prepare = PROGRAM_DIR / "scripts" / "2_prepare_training_data.py"
+    subprocess.run([sys.executable, str(prepare), "--home", str(home.root)], check=True)
+    page = home.datasets / "default" / "dataset_report.html"
+    for theme, scheme in (("light", 1), ("dark", 0)):
+        file = IMAGES / f"report-{theme}.png"
+        size = f"--window-size={REPORT_SIZE[0]},{REPORT_SIZE[1]}"
+        scheme_flag = f"--blink-settings=preferredColorScheme={scheme}"
+        quiet = ("--headless", "--no-sandbox", "--hide-scrollbars", "--force-device-scale-factor=1")
+        command = ["chromium", *quiet, size, scheme_flag, f"--screenshot={file}", page.as_uri()]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["convert", str(file), "+dither", "-colors", "128", str(file)], check=True)
 
 
 def talk(discord: StandInThread, wait: Callable[[], None]) -> None:

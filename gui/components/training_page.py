@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import customtkinter as ctk
@@ -16,9 +17,10 @@ from gui.components.tooltip import Tooltip
 from gui.components.training_cards import PackagesCard, ProgressCard, SourceCard
 from gui.models.models_model import ModelsModel
 from gui.models.outlasting import one_of
-from gui.models.training_model import TrainingModel, run_cells, run_order
+from gui.models.training_model import NO_REPORT, TrainingModel, run_cells, run_order
 from gui.models.training_packages import PackagesRun
 from gui.models.training_run import TrainingRun
+from gui.opening import open_file
 
 COLUMNS = (
     Column("Name", 190, stretches=True),
@@ -65,8 +67,17 @@ class TrainingPage(Page):
         row.grid(row=0, column=0, sticky="e", padx=theme.PAD, pady=(theme.PAD, theme.GAP))
         row.lower(self.body)  # Tab comes here first
         self.cancel = reachable(theme.secondary(row, "Cancel", self.run.cancel, width=80))
+        self.report = reachable(
+            theme.secondary(row, "Show the report", self._report, width=130, state="disabled")
+        )
+        self.report.grid(row=0, column=1, padx=(0, theme.GAP))
+        Tooltip(
+            self.report,
+            "What the newest training set was made of, in pictures, and some of its examples: a "
+            "page in your browser. It quotes members.",
+        )
         self.train = reachable(theme.primary(row, "Train the demo model", self._train, width=170))
-        self.train.grid(row=0, column=1)
+        self.train.grid(row=0, column=2)
         Tooltip(
             self.train,
             "Fine-tunes the small model that comes with Mynah: some minutes on a laptop. The bot "
@@ -92,6 +103,13 @@ class TrainingPage(Page):
         ground = self.source.ground if self.model.needs_ground else ""
         if not self.model.why_not(ground):
             self.run.start(self.app, ground)
+
+    def _report(self) -> None:
+        self.model.show_report(
+            lambda page: open_file(
+                Path(page), lambda why: self.app.ui.enqueue(self._fail, NO_REPORT, why)
+            )
+        )
 
     def _leave(self) -> None:
         self.packages.cancel()
@@ -165,6 +183,7 @@ class TrainingPage(Page):
         else:
             self.cancel.grid_forget()
         enable(self.cancel, run.state == "running")
+        enable(self.report, self.model.stored.has_set and not self.model.is_reporting)
         enable(self.train, not run.is_busy and not self.model.why_not(self.source.ground))
 
     def _fail(self, what: str, why: str) -> None:

@@ -38,6 +38,8 @@ NOBODY = {
     "declared": "Those whose messages are here have opted out.",
 }
 """Where something is stored and nothing may be learned from, by the mode."""
+REPORT = "show_report.py"
+NO_REPORT = "The report was not opened."
 STAGE_WORDS = {"examples": "examples only", "sft": "not finished", "export": "file missing"}
 
 
@@ -51,6 +53,8 @@ class Stored:
     """The finished runs' models, as far as they are registered."""
     missing: tuple[str, ...] = ()
     """Packages that training needs and that are not installed."""
+    has_set: bool = False
+    """Whether a training set is there to report on."""
 
     def version_of(self, run: TrainingRun) -> ModelVersion | None:
         return next((version for one, version in self.versions if one == run), None)
@@ -72,6 +76,8 @@ class TrainingModel:
         self._failed = failed
         self.stored = Stored()
         self.is_read = False
+        self.is_reporting = False
+        """Whether the report of the newest training set is being made."""
 
     def reload(self) -> None:
         """Read everything anew, on a worker."""
@@ -82,6 +88,27 @@ class TrainingModel:
 
         home = self._app.home
         self._app.ui.run(lambda: read_stored(home), shown, self._unreadable)
+
+    def show_report(self, opened: Callable[[str], object]) -> None:
+        """Have the newest set's report made anew, by its script; `opened` gets the page's path."""
+        if self.is_reporting or not self.stored.has_set:
+            return
+
+        def ended() -> None:
+            self.is_reporting = False
+            self._changed()
+
+        def done(result: dict[str, Any]) -> None:
+            ended()
+            opened(str(result["page"]))
+
+        def failed(reason: str) -> None:
+            ended()
+            self._failed(NO_REPORT, reason)
+
+        self.is_reporting = True  # before: where the script cannot start, `failed` comes at once
+        self._changed()
+        self._app.run_script(REPORT, "--json", done=done, failed=failed)
 
     def why_not(self, ground: str) -> str:
         """Why a training cannot begin, "" where it can. `ground` is what was typed."""
@@ -145,6 +172,7 @@ def read_stored(home: Home) -> Stored:
         runs,
         tuple((run, files[run.gguf]) for run in runs if run.gguf in files),
         training_packages.missing(),
+        bool(readonly.dataset_names(home.datasets)),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from gui import toolkit_fonts  # noqa: F401  # before a test imports customtkinter
 from gui.snapshot import Snapshot
 from gui.supervision import Policy, State
 from gui.supervisor import Supervisor

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gui.doctor_report import NoReportError, doctor_report
-from gui.opening import open_folder, open_url, opener
+from gui.opening import open_file, open_folder, open_url, opener
 from storage.paths import Home
 from tests.gui.conftest import eventually
 
@@ -42,6 +42,15 @@ def test_a_folder_is_made_and_opened_without_the_token(
     eventually(log.exists)
     eventually(lambda: log.read_text() == f"{tmp_path}/a new/folder|\n")
     assert (tmp_path / "a new" / "folder").is_dir()
+
+
+def test_a_file_is_opened(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    log = program('printf "%s\\n" "$1" >> "$log"')
+    page = tmp_path / "a set" / "dataset_report.html"
+    open_file(page)
+    eventually(log.exists)
+    eventually(lambda: log.read_text() == f"{page}\n")
+    assert not page.parent.exists()  # nothing is made for it
 
 
 def test_nothing_waits_for_a_browser(program: Callable[[str], Path]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from data.consent import RULE_21
 from gui import pages
+from gui.components import training_page
 from gui.models import training_model, training_packages
 from gui.models.outlasting import one_of
 from gui.models.training_model import Stored, run_cells
@@ -311,6 +312,7 @@ def test_declared_trained_tried_and_deployed(xvfb: str, house: House, home: Home
         shown.main.open_page("Training")
         page = shown.main.page
         register(home)
+        shown.app.tell("data")  # where the training was quicker
         pump(shown, lambda: not page.run.is_busy, LONG_S)
         pump(shown, lambda: bool(page.model.stored.versions), LONG_S)
         assert page.progress.words.startswith("demo-1 is ready: it learned from 1,625 examples")
@@ -355,6 +357,36 @@ def test_cancelled_and_failed(xvfb: str, house: House, home: Home) -> None:
         pump(shown, lambda: "No disk is left." in told(shown), LONG_S)
         assert "The training did not come to its end." in told(shown)
         find(shown.main.notices, "Try again")
+
+
+def test_the_report_of_a_set_is_opened(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(training_page, "open_file", lambda path, failed: opened.append(path))
+    made = stand_in(home.root, "report", [{"page": "/home/set/dataset_report.html"}])
+    monkeypatch.setattr(training_model, "REPORT", made)
+    with training(house) as shown:
+        page = shown.main.page
+        assert page.report.cget("state") == "disabled"
+        with manifest.making(home.datasets / "demo") as work:
+            (work / "training_data.jsonl").write_text("{}\n")
+            manifest.write_manifest(work, "dataset", {}, {"training": 1})
+        shown.app.tell("data")
+        pump(shown, lambda: page.report.cget("state") == "normal")
+        press(page.report)
+        assert page.report.cget("state") == "disabled"  # until it is there
+        pump(shown, lambda: opened, LONG_S)
+        assert opened == [Path("/home/set/dataset_report.html")]
+        assert arguments_of(home.root, "report") == ["--json", "--home", str(home.root)]
+        pump(shown, lambda: page.report.cget("state") == "normal")
+        fails = stand_in(home.root, "fails", [], end="sys.exit('There is no room for it.')")
+        monkeypatch.setattr(training_model, "REPORT", fails)
+        press(page.report)
+        pump(shown, lambda: "There is no room for it." in told(shown), LONG_S)
+        assert training_model.NO_REPORT in told(shown)
+        assert len(opened) == 1
+        pump(shown, lambda: page.report.cget("state") == "normal")
 
 
 def test_missing_packages_are_installed(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from gui import toolkit_fonts  # noqa: F401
 from gui.app import Window
 from storage.paths import Home
 
