@@ -296,7 +296,12 @@ class Answerer:
         return replace(trace, feedback=feedback)
 
     async def _learn(self, sent: SentReply, message: IncomingMessage) -> Feedback:
-        own = Line(Own(sent.text), sent.message_id, sent.sent_at_ms)
+        own = Line(
+            Own(sent.text),
+            sent.message_id,
+            sent.sent_at_ms,
+            is_reply=sent.reply_to_id is not None,
+        )
         await self._transcripts.mirror(sent.channel_id, own)
         return await patiently(
             learn,

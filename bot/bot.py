@@ -37,6 +37,7 @@ from bot.playground import Conversation, told
 from bot.protocol import ExitCode
 from bot.schedule import back_up_by_schedule
 from bot.serving import Serving
+from bot.style import Style, making_style_card
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home
@@ -98,6 +99,7 @@ class Bot:
         self._small_tasks: set[asyncio.Task[None]] = set()
         self._errands: Errands
         self._erasing = Erasing(home, database)
+        self._style = Style(home, database)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -128,7 +130,7 @@ class Bot:
             self._ending.set_result(None)
 
     async def _load_and_live(self) -> None:
-        loading = asyncio.create_task(self.serving.load())
+        loading = asyncio.create_task(self._load())
         await _first_of(loading, self._ending)
         try:
             if self._ending.done():
@@ -143,6 +145,13 @@ class Bot:
             await self._live()
         finally:
             await _within(CLOSE_S, self.serving.close())
+
+    async def _load(self) -> None:
+        try:
+            await asyncio.to_thread(self._style.read)
+        except MynahError as error:  # the persona stands without the card
+            log.warning("The style card is not used. %s", error)
+        await self.serving.load()
 
     def _put_together(self) -> None:
         self._errands = Errands(self.home, self.database, lambda: self.settings, self._forget)
@@ -167,6 +176,7 @@ class Bot:
             ended=self._note_trace,
             failed=self._note_error,
             forget=self._forget,
+            unquote=self._unquote,
         )
 
     def _pipeline(self, platform: Platform, transcript_since_ms: int = 0) -> Pipeline:
@@ -176,6 +186,7 @@ class Bot:
             recall=self.serving.recall,
             platform=platform,
             settings=self.settings,
+            style=self._style,
             transcript_since_ms=transcript_since_ms,
         )
 
@@ -190,7 +201,11 @@ class Bot:
             lambda: self._errands.run_job("memory", building_memory(self.home)),
         ).run()
         lasting = (self.intake.run(), self._keep_house(), self.serving.run())
-        works = (*lasting, fetching, backups, healing, self._erasing.run())
+        style = self._style.run(
+            self._read_anew,
+            lambda: self._errands.run_job("style", making_style_card(self.home)),
+        )
+        works = (*lasting, fetching, backups, healing, style, self._erasing.run())
         self.soon(self._read_what_was_said())
         others = [asyncio.create_task(work) for work in works]
         self._control.ready()
@@ -321,11 +336,15 @@ class Bot:
         self._logs.set_level(self.settings.text("log_level"))
         for pipeline in self._pipelines:
             pipeline.settings = self.settings
-            pipeline.reader.read_anew()  # its persona may be another
+        self._read_anew()  # the persona may be another
         self.serving.note_settings()
         is_elsewhere = before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids")
         if self._pipelines and is_elsewhere:
             await self.platform.rescan()
+
+    def _read_anew(self) -> None:
+        for pipeline in self._pipelines:
+            pipeline.reader.read_anew()
 
     # -- what the control channel asks --------------------------------------------------------
 
@@ -390,7 +409,9 @@ class Bot:
             await self.drop_words_of(member_id)
 
     async def drop_words_of(self, member_id: int) -> None:
-        """Nothing they said up to now is in a transcript or a cache any more."""
+        """Nothing they said up to now is in a transcript, the persona or a cache any more."""
+        if self._style.exclude(member_id):
+            self._forget_persona()
         # First what was judged before and may be on its way into a transcript just now.
         self._forget(await patiently(self._said_lately, member_id))
         self._forget(await patiently(self.database.drop_context_of_author, member_id))
@@ -420,7 +441,17 @@ class Bot:
                 self._forget(one.message_ids)
                 await patiently(self.database.drop_context, one.message_ids)
 
+    def _forget_persona(self) -> None:
+        for pipeline in self._pipelines:
+            pipeline.reader.forget_persona()
+
+    def _unquote(self, message_ids: Collection[int]) -> None:
+        """The persona quotes these no more."""
+        if self._style.forget(message_ids):
+            self._forget_persona()
+
     def _forget(self, message_ids: Collection[int]) -> None:
+        self._unquote(message_ids)
         for pipeline in self._pipelines:
             pipeline.forget(message_ids)
         self._erasing.soon()

@@ -70,24 +70,36 @@ def caught_up(
     that asks the newest stay, as many as fill `within` tokens, or LEAST_IN_VIEW with what was read;
     and of what the asker said just before, as much as there is room for.
     """
-    first = _asked_from(prompt.turns)
-    before, asked = prompt.turns[: min(read, first)], prompt.turns[first:]
-    begin = len(read_ids(persona, before, tokenizer))
+    turns, first = prompt.turns, _asked_from(prompt.turns)
+    before = list(range(min(read, first)))
+    begin = len(read_ids(persona, turns[: len(before)], tokenizer))
     room = max(within, LEAST_IN_VIEW - begin)
-    kept: tuple[Turn, ...] = ()
+    kept: list[int] = []
     is_in_a_row = True
-    for turn in reversed(prompt.turns[len(before) : first]):
-        more = (turn, *kept)
-        fits = len(read_ids(persona, before + more, tokenizer)) - begin <= room
-        if fits and (is_in_a_row or _are_of_one(turn, asked[-1])):
+    for at in reversed(range(len(before), first)):
+        more = [at, *kept]
+        shown = read_ids(persona, _chosen(turns, before + more), tokenizer)
+        fits = len(shown) - begin <= room
+        if fits and (is_in_a_row or _are_of_one(turns[at], turns[-1])):
             kept = more
         else:
             is_in_a_row = False
-    turns = (*before, *kept, *asked)
+    turns = _chosen(turns, [*before, *kept, *range(first, len(turns))])
     left_out = len(prompt.turns) - len(turns)
     if not left_out:
         return prompt
     return replace(prompt, ids=tuple(_ids(persona, turns, tokenizer)), turns=turns, unread=left_out)
+
+
+def _chosen(turns: Sequence[Turn], places: Sequence[int]) -> tuple[Turn, ...]:
+    """The turns at these places; behind a gap nothing goes on what stands before the gap."""
+    chosen = []
+    for n, at in enumerate(places):
+        turn = turns[at]
+        if isinstance(turn, Said) and n and places[n - 1] != at - 1:
+            turn = replace(turn, goes_on=False)
+        chosen.append(turn)
+    return tuple(chosen)
 
 
 def _asked_from(turns: Sequence[Turn]) -> int:
@@ -121,15 +133,19 @@ def turns_to_leave(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer, ro
     before = _longest(len(turns), lambda n: _size(persona, turns[:n], tokenizer), (1 - KEPT) * room)
     while before > 0 and isinstance(turns[before - 1], Note):
         before -= 1
-    before += _own_first(turns[before:])
+    before += _no_beginning(turns[before:])
     return before if before < len(turns) else 0
 
 
-def _own_first(turns: Sequence[Turn]) -> int:
-    """How many own turns stand before all others. Nothing begins with them: what they answer is
-    gone, and where every transcript begins alike, what is kept of one can be moved up in the
-    cache."""
-    return next((n for n, turn in enumerate(turns) if not isinstance(turn, Own)), len(turns))
+def _no_beginning(turns: Sequence[Turn]) -> int:
+    """How many of the oldest turns nothing begins with: own ones, whose questions are gone, and
+    lines that go on, unless they are most of it. Where every transcript begins alike, what is kept
+    of one can be moved up in the cache."""
+    own = next((n for n, turn in enumerate(turns) if not isinstance(turn, Own)), len(turns))
+    named = own
+    while named < len(turns) and isinstance(turn := turns[named], Said) and turn.goes_on:
+        named += 1
+    return named if 2 * named <= len(turns) else own
 
 
 def _longest(most: int, size: Callable[[int], int], room: float) -> int:
@@ -158,7 +174,7 @@ def _newest(
     share = fixed + (room - fixed) * KEPT
     more = _longest(first, lambda n: _size(persona, turns[first - n :], tokenizer), share)
     kept = turns[first - more :]
-    kept = kept[min(_own_first(kept), len(kept) - 1) :]
+    kept = kept[min(_no_beginning(kept), len(kept) - 1) :]
     while len(kept) > 1 and _size(persona, kept, tokenizer) > room:
         kept = kept[1:]
     if _size(persona, kept, tokenizer) > room:

@@ -21,6 +21,7 @@ from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
+from bot.style import Style
 from model.compute import ComputeWorker
 from model.embedder import Embedder, EmbedderError, find_embedder
 from model.gguf_check import check
@@ -66,6 +67,8 @@ def open_pipeline(
         engine = open_engine(model, settings, home)
         stack.callback(engine.close)
         recall = recall or stack.enter_context(open_recall(home, database, settings))
+        style = Style(home, database)
+        style.read()
         platform = LocalPlatform(
             server=community_name(database.channels()), label=label, number=number
         )
@@ -75,6 +78,7 @@ def open_pipeline(
             recall=recall,
             platform=platform,
             settings=settings,
+            style=style,
             chance=chance,
             transcript_since_ms=platform.started_ms,
             reads_along=False,

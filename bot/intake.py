@@ -52,14 +52,17 @@ class Intake:
         ended: Callable[[Trace], None] = lambda trace: None,
         failed: Callable[[], None] = lambda: None,
         forget: Callable[[Collection[int]], None] | None = None,
+        unquote: Callable[[Collection[int]], None] = lambda message_ids: None,
     ) -> None:
         """`ended` gets every trace; `failed` is called where something was not done; `forget` gets
-        the ids of deleted messages (default: the pipeline's own)."""
+        the ids of deleted messages (default: the pipeline's own), `unquote` those of edited
+        ones."""
         self._pipeline = pipeline
         self._database = database
         self._ended = ended
         self._failed = failed
         self._forget = forget or pipeline.forget
+        self._unquote = unquote
         self._arrived: deque[tuple[float, Happening]] = deque()
         self._wake = asyncio.Event()
         self._lines: dict[int, deque[Waiting]] = {}
@@ -158,17 +161,21 @@ class Intake:
             await patiently(database.mark_deleted, change.message_ids, change.at_ms)
             self._line_up(change.channel_id, change)
         elif isinstance(change, Edited):
-            await patiently(self._store_edit, change)
+            if await patiently(self._store_edit, change):
+                self._unquote([change.record.message_id])
             self._line_up(change.record.channel_id, change)
 
-    def _store_edit(self, edited: Edited) -> None:
-        """What is not stored (a channel off the allow-list, an admin's order) is not by an edit;
-        reactions come by events of their own."""
+    def _store_edit(self, edited: Edited) -> bool:
+        """Whether a stored message says something else now. What is not stored (a channel off the
+        allow-list, an admin's order) is not by an edit; reactions come by events of their own."""
+        is_changed = False
         for known in self._database.messages_by_id([edited.record.message_id]):
             if known.edited_at_ms == edited.record.edited_at_ms:
                 continue  # a link preview came
             changed = replace(edited.record, reactions=known.reactions)
             self._database.upsert_messages([changed])
+            is_changed = True
+        return is_changed
 
     def _line_up(self, channel_id: int, one: Waiting) -> None:
         self._lines.setdefault(channel_id, deque()).append(one)

@@ -33,6 +33,10 @@ _CLOSED = (
 )
 
 
+SIDES = ("training", "validation")
+"""Under which a set's manifest counts its examples."""
+
+
 class OrderDesk:
     """What `bot.commands.BotOrders` asks for, for one running bot."""
 
@@ -171,7 +175,7 @@ class OrderDesk:
             ),
             members=len(database.members()),
             model=self._bot.serving.keeper.name,
-            dataset_examples=sum(newest.counts.values()) if newest else None,
+            dataset_examples=sum(newest.counts.get(side, 0) for side in SIDES) if newest else None,
             dataset_made_ms=newest.created_at_ms if newest else None,
         )
 

@@ -36,7 +36,8 @@ from bot.reader import Reader
 from bot.recall import Recall
 from bot.recent import Recent, says_more
 from bot.store import Known, store
-from bot.transcript import Line
+from bot.style import Style
+from bot.transcript import line_of
 from bot.verdicts import BEGUN, SENDING, SENT, row_of
 from model.chat_format import Own, Said
 from storage.records import VerdictRow
@@ -61,6 +62,7 @@ class Pipeline:
         recall: Recall,
         platform: Platform,
         settings: Settings,
+        style: Style | None = None,
         chance: random.Random | None = None,
         transcript_since_ms: int = 0,
         reads_along: bool = True,
@@ -68,10 +70,11 @@ class Pipeline:
     ) -> None:
         """Everything is handed in; nothing is closed here.
 
-        `chance` draws verdicts and seeds. Lines of a transcript older than `transcript_since_ms`
-        are not read back: a new conversation begins empty. With `reads_along` the model reads what
-        is said while nobody asks; its reader is closed by whoever ends the event loop. `now_ms`
-        tells how old a message is.
+        `style` gives the persona; None: the setting alone does, or the model. `chance` draws
+        verdicts and seeds. Lines of a transcript older than `transcript_since_ms` are not read
+        back: a new conversation begins empty. With `reads_along` the model reads what is said while
+        nobody asks; its reader is closed by whoever ends the event loop. `now_ms` tells how old a
+        message is.
         """
         self.settings = settings
         """Replace it to change live settings; it counts from the next message on."""
@@ -93,6 +96,7 @@ class Pipeline:
             recall,
             settings=lambda: self.settings,
             turn=self.turn,
+            style=style or Style(),
             reads_along=reads_along,
         )
         self._answerer = Answerer(
@@ -253,7 +257,7 @@ class Pipeline:
         channel_id = judged[0].message.channel_id
         there = await self.transcripts.of(channel_id)
         lines = [
-            Line(Said(m.author.nickname, m.text), m.message_id, m.record.created_at_ms)
+            line_of(Said(m.author.nickname, m.text), m.record)
             for m in (one.message for one in judged if may_read(one.message, one.facts))
             if not there.has(m.message_id)
         ]
@@ -280,8 +284,7 @@ class Pipeline:
         row = await patiently(self._database.verdict, asked_id)
         if row is None or row.outcome != SENDING:
             return  # an order's answer, which is none of the persona's words
-        line = Line(Own(own.text), own.message_id, own.record.created_at_ms)
-        await self.transcripts.append(own.channel_id, [line])
+        await self.transcripts.append(own.channel_id, [line_of(Own(own.text), own.record)])
         await self._keep([replace(row, outcome=SENT, reply_id=own.message_id)])
 
     async def _keep(self, rows: Sequence[VerdictRow]) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from bot.patience import patiently
-from bot.transcript import Line, Transcript, role_of, turn_from
-from model.chat_format import Note, Said
+from bot.transcript import Line, Transcript, line_of, role_of, turn_from
+from model.chat_format import Note, Said, clean_name
 from storage.context_store import ContextLine
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Transcripts:
         said = (line.turn for line in transcript.lines if line.message_id == message_id)
         turn = next((turn for turn in said if isinstance(turn, Said)), None)
         if turn is not None and turn.text != text:
-            note = Note(f'{turn.name} changed an earlier message to: "{text}"')
+            note = Note(f'{clean_name(turn.name)} changed an earlier message to: "{text}"')
             self._put(channel_id, transcript.appended([Line(note, message_id)]))
 
     def holds(self, channel_id: int, transcript: Transcript) -> bool:
@@ -110,9 +110,9 @@ class Transcripts:
         return changed
 
     async def drop_oldest(self, channel_id: int, count: int) -> None:
-        """Forget the oldest lines here (the database keeps them): the prompt was halved."""
+        """Forget the oldest turns here (the database keeps them): the prompt was halved."""
         if count:
-            self._put(channel_id, (await self.of(channel_id)).without_oldest(count))
+            self._put(channel_id, (await self.of(channel_id)).without_oldest_turns(count))
 
     def _put(self, channel_id: int, transcript: Transcript) -> None:
         """Keep it, and let go of the channel that was not looked at for the longest time."""
@@ -139,10 +139,16 @@ class Transcripts:
 
     def _load(self, channel_id: int) -> Transcript:
         transcript = Transcript()
-        for row in self._database.context(channel_id, LOADED_LINES):
-            if row.at_ms < self._since_ms:
-                continue
-            line = Line(turn_from(row.role, row.name, row.text), row.message_id, row.at_ms)
+        rows = self._database.context(channel_id, LOADED_LINES)
+        rows = [row for row in rows if row.at_ms >= self._since_ms]
+        ids = [row.message_id for row in rows if row.message_id is not None]
+        records = {one.message_id: one for one in self._database.messages_by_id(ids)}
+        for row in rows:
+            turn = turn_from(row.role, row.name, row.text)
+            line = Line(turn, row.message_id, row.at_ms)
+            record = records.get(row.message_id or 0)
+            if record is not None and not isinstance(turn, Note):
+                line = line_of(turn, record)
             # The table has a note behind the line it was recalled for: it was found afterwards.
             transcript = (
                 transcript.recalled([line])

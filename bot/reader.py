@@ -25,8 +25,9 @@ from bot.model_keeper import Lender
 from bot.read_along import Transcripts
 from bot.recall import Recall
 from bot.remember import put, remember
+from bot.style import Style
 from bot.transcript import Line, Transcript
-from model.chat_format import Note, Turn, persona_text
+from model.chat_format import Note, Turn
 from model.tokenizers import CachingTokenizer
 from storage.errors import MynahError
 from storage.records import ChannelRecord
@@ -95,10 +96,12 @@ class Reader:
         settings: Callable[[], Settings],
         turn: Callable[[int], asyncio.Lock],
         *,
+        style: Style,
         reads_along: bool = True,
     ) -> None:
-        """`turn` gives the lock of a channel's transcript. Without `reads_along` prompts are only
-        laid out."""
+        """`turn` gives the lock of a channel's transcript, `style` the persona. Without
+        `reads_along` prompts are only laid out."""
+        self._style = style
         self._reads_along = reads_along
         self._transcripts = transcripts
         self._lender = lender
@@ -108,6 +111,8 @@ class Reader:
         self._places: dict[int, Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._tokenizer: CachingTokenizer | None = None
+        self._forgettings = 0
+        """How often words were taken out: of a transcript, or of the persona."""
 
     # -- while nobody asks ----------------------------------------------------------------------
 
@@ -147,6 +152,7 @@ class Reader:
     def forget(self, channel_ids: Collection[int]) -> None:
         """Words were taken out of these channels' transcripts: they leave the engine at once, and a
         reply that was shown them ends."""
+        self._forgettings += 1
         if self._tokenizer is not None:
             self._tokenizer.clear()
         for place in self._places.values():
@@ -166,6 +172,11 @@ class Reader:
                 self._drop_next(place)
             self._begin(place)
 
+    def forget_persona(self) -> None:
+        """Words were taken out of the persona: they leave the engine at once, and replies that were
+        shown them end."""
+        self.forget(set(self._places))
+
     def is_reading(self, channel_id: int) -> bool:
         """Whether the channel is read along, and what bears on its lines recalled as they come."""
         place = self._places.get(channel_id)
@@ -180,9 +191,9 @@ class Reader:
         at = next((i for i, line in enumerate(lines) if line.message_id == message_id), None)
         if place is None or engine is None or at is None:
             return True
-        turns = [line.turn for line in lines]
+        whole, before = Transcript(lines).turns, Transcript(lines[: at + 1]).turns
         try:
-            return await asyncio.to_thread(self._tokens_behind, place, engine, turns, at) <= (
+            return await asyncio.to_thread(self._tokens_behind, place, engine, whole, before) <= (
                 REWIND_TOKENS
             )
         except MynahError:
@@ -252,11 +263,11 @@ class Reader:
             if engine is None or self._places.get(channel_id) is not place:
                 return  # let go meanwhile, the model or the place
             transcript = await self._transcripts.of(channel_id)
-            left_out = self._left_out(place, transcript)
+            left_out, forgettings = self._left_out(place, transcript), self._forgettings
             whole, newer, left_out = await asyncio.to_thread(
                 self._to_be_read, place, engine, transcript.turns, left_out
             )
-            if not self._is_still(place, transcript):
+            if not self._is_still(place, transcript, forgettings):
                 place.is_behind = self._places.get(channel_id) is place
                 return
             room = self._room(engine)
@@ -276,17 +287,19 @@ class Reader:
     ) -> tuple[list[int], list[int], int]:
         """In a worker thread: the whole transcript; what of it will be left, where that has begun;
         and how many turns that leaves out."""
-        persona, room = self._persona(place.channel), self._room(engine)
+        persona, room = self._persona(place.channel, engine), self._room(engine)
         newer = self._read_ids(place, engine, turns[left_out:]) if left_out else []
         if not left_out or len(newer) > room:
             left_out = turns_to_leave(persona, turns, self._cached(engine), room)
             newer = self._read_ids(place, engine, turns[left_out:]) if left_out else []
         return self._read_ids(place, engine, turns), newer, left_out
 
-    def _tokens_behind(self, place: Place, engine: Writer, turns: Sequence[Turn], at: int) -> int:
-        """In a worker thread: how much was read behind a line."""
-        whole, before = (len(self._read_ids(place, engine, t)) for t in (turns, turns[: at + 1]))
-        return whole - before
+    def _tokens_behind(
+        self, place: Place, engine: Writer, turns: Sequence[Turn], before: Sequence[Turn]
+    ) -> int:
+        """In a worker thread: how much of the turns was read behind those before."""
+        whole, first = (len(self._read_ids(place, engine, both)) for both in (turns, before))
+        return whole - first
 
     async def _recall_for(self, place: Place, message: IncomingMessage) -> None:
         """Recall for the newest line what says nearly the same, where no note stands near."""
@@ -318,10 +331,11 @@ class Reader:
             place = self._place(channel, is_asked=True)
             assert place is not None
             transcript = await self._transcripts.of(channel.channel_id)
+            left_out, forgettings = self._left_out(place, transcript), self._forgettings
             prompt = await asyncio.to_thread(
-                self._lay_out, place, engine, transcript.turns, self._left_out(place, transcript)
+                self._lay_out, place, engine, transcript.turns, left_out
             )
-            if self._is_still(place, transcript):
+            if self._is_still(place, transcript, forgettings):
                 break
         if prompt.dropped:
             self._go_on_with(place, engine, prompt.ids)
@@ -343,7 +357,7 @@ class Reader:
         read = self._turns_read(place, engine, place.key, turns) - prompt.dropped
         if prompt.dropped:
             read = max(read, self._turns_read(place, engine, place.next_key, prompt.turns))
-        persona = self._persona(place.channel)
+        persona = self._persona(place.channel, engine)
         return caught_up(persona, prompt, self._cached(engine), read=max(0, read), within=within)
 
     def _turns_read(
@@ -352,12 +366,12 @@ class Reader:
         """How many of these turns, from the first on, stand in a conversation already."""
         ids = self._read_ids(place, engine, turns)
         held = len(ids) - engine.missing(key, ids)
-        return turns_read(self._persona(place.channel), turns, self._cached(engine), held)
+        return turns_read(self._persona(place.channel, engine), turns, self._cached(engine), held)
 
     def _compose(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> Prompt:
         settings = self._settings()
         return compose(
-            self._persona(place.channel),
+            self._persona(place.channel, engine),
             turns,
             self._cached(engine),
             context_tokens=self._context_tokens(engine),
@@ -369,18 +383,18 @@ class Reader:
     def _left_out(self, place: Place, transcript: Transcript) -> int:
         """How many of the oldest turns the next conversation does without. 0 where none is read, or
         the transcript begins elsewhere since: it was halved itself, or begun anew."""
-        lines = transcript.lines
-        if place.left_out and not (place.left_out < len(lines) and place.oldest == _name(lines[0])):
+        lines, turns = transcript.lines, transcript.turns
+        if place.left_out and not (place.left_out < len(turns) and place.oldest == _name(lines[0])):
             place.left_out = 0
             self._drop_next(place)
         return place.left_out
 
-    def _is_still(self, place: Place, transcript: Transcript) -> bool:
-        """Whether both are what they were before a thread worked on them."""
+    def _is_still(self, place: Place, transcript: Transcript, forgettings: int) -> bool:
+        """Whether all is what it was before a thread worked on it, the persona's words too."""
         channel_id = place.channel.channel_id
-        if self._places.get(channel_id) is place and self._transcripts.holds(
-            channel_id, transcript
-        ):
+        is_there = self._places.get(channel_id) is place
+        is_whole = self._forgettings == forgettings
+        if is_there and is_whole and self._transcripts.holds(channel_id, transcript):
             return True
         if self._tokenizer is not None:
             self._tokenizer.clear()  # of what was taken out meanwhile
@@ -444,12 +458,10 @@ class Reader:
     # -- what a prompt is made of ---------------------------------------------------------------
 
     def _read_ids(self, place: Place, engine: Writer, turns: Sequence[Turn]) -> list[int]:
-        return read_ids(self._persona(place.channel), turns, self._cached(engine))
+        return read_ids(self._persona(place.channel, engine), turns, self._cached(engine))
 
-    def _persona(self, channel: ChannelRecord) -> str:
-        settings = self._settings()
-        name = settings.text("persona_name")
-        return persona_text(settings.text("persona"), name=name, server=channel.guild_name)
+    def _persona(self, channel: ChannelRecord, engine: Writer) -> str:
+        return self._style.persona(self._settings(), channel, engine, self._room(engine))
 
     def _context_tokens(self, engine: Writer) -> int:
         return min(self._settings().whole("context_tokens"), engine.context_tokens)

@@ -36,7 +36,7 @@ async def remember(
         vector,
         limit=limit,
         in_view=transcript.message_ids,
-        said=[turn.text for turn in transcript.turns],
+        said=[line.turn.text for line in transcript.lines],
         only_close=only_close,
     )
 

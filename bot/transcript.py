@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from model.chat_format import Note, Own, Said, Turn
+from model.chat_format import GOES_ON_MS, Note, Own, Said, Turn
+from storage.records import MessageRecord
 
 MAX_LINES = 1_000
 """Above this the older half goes, so that a channel nobody asks anything in stays small."""
@@ -17,11 +18,26 @@ MAX_LINES = 1_000
 
 @dataclass(frozen=True)
 class Line:
-    """One turn, its message's id (for a note: the recalled one's), and when it was said."""
+    """What was said once, its message's id (for a note: the recalled one's), and when."""
 
     turn: Turn
     message_id: int | None = None
     at_ms: int = 0
+    author_id: int | None = None
+    """Whose words they are; None for the persona's, for a note, and where nobody knows."""
+    is_reply: bool = False
+    """Whether it explicitly replies to a message."""
+
+    def goes_on(self, before: Line) -> bool:
+        """Whether it reads as one with the line right before it, as in a training example
+        (data/bursts.py): both are the persona's, or of one member whatever their names are, soon
+        after each other."""
+        if isinstance(self.turn, Note) or type(self.turn) is not type(before.turn):
+            return False
+        knows_who = isinstance(self.turn, Own) or self.author_id is not None
+        of_one = knows_who and self.author_id == before.author_id
+        is_soon = abs(self.at_ms - before.at_ms) <= GOES_ON_MS
+        return of_one and is_soon and not self.is_reply
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,19 @@ class Transcript:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        return tuple(line.turn for line in self.lines)
+        """What the model is shown: a member's line that goes on says so, and own lines that do are
+        one turn. That follows from the lines as they stand, whatever became of others."""
+        turns: list[Turn] = []
+        before: Line | None = None
+        for line in self.lines:
+            turn, is_next = line.turn, before is not None and line.goes_on(before)
+            if is_next and isinstance(turn, Own):
+                turn = Own(f"{turns.pop().text}\n{turn.text}")
+            elif is_next and isinstance(turn, Said):
+                turn = replace(turn, goes_on=True)
+            turns.append(turn)
+            before = line
+        return tuple(turns)
 
     @property
     def message_ids(self) -> frozenset[int]:
@@ -81,6 +109,22 @@ class Transcript:
     def without_oldest(self, count: int) -> Transcript:
         """Without its `count` oldest lines."""
         return Transcript(self.lines[count:]) if count else self
+
+    def without_oldest_turns(self, count: int) -> Transcript:
+        """Without the lines of its `count` oldest turns."""
+        begins = [
+            at
+            for at, line in enumerate(self.lines)
+            if not (at and isinstance(line.turn, Own) and line.goes_on(self.lines[at - 1]))
+        ]
+        return self.without_oldest([*begins, len(self.lines)][count])
+
+
+def line_of(turn: Turn, record: MessageRecord) -> Line:
+    """The line of a message: `turn` is how it is shown."""
+    author_id = None if isinstance(turn, Own) else record.author_id
+    is_reply = record.reply_to_id is not None
+    return Line(turn, record.message_id, record.created_at_ms, author_id, is_reply)
 
 
 def names_in(turns: Iterable[Turn]) -> tuple[str, ...]:

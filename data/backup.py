@@ -1,8 +1,9 @@
 """Backups of a home: made while a bot writes, verified, rotated; what is erased leaves them too.
 
-In one: the database (with the settings), the key of the tombstones, the model that answers, the
-embedder, a home's own personas. Not in it: the bot's token and other secrets of .env, vectors and
-training sets (built again), logs. What an archive is: backup_archive.py; restoring: restoring.py.
+In one: the database (with the settings), the key of the tombstones, the style card, the table of
+emoji, the model that answers, the embedder, a home's own personas. Not in it: the bot's token and
+other secrets of .env, vectors and training sets (built again), logs. What an archive is:
+backup_archive.py; restoring: restoring.py.
 
 An archive is made under a temporary name, restored into a scratch home and compared, fsynced, and
 renamed: whatever stops it, what was there before stays as it was.
@@ -57,8 +58,10 @@ from data.backup_work import (
     refuse_too_little_room,
     staging,
 )
+from data.emoji_weights import table_of
 from data.erased import Erased
 from data.forgetting_databases import CopyUnusableError, erase_from_database
+from data.style.card import path_in as style_card_in
 from storage.database import Database
 from storage.manifest import MANIFEST_NAME, read_manifest, write_text_atomically
 from storage.migrating import back_up
@@ -343,7 +346,9 @@ def _erase_from(
             if is_full(error):
                 raise OSError(errno.ENOSPC, str(error)) from error
             raise BackupDamagedError(str(error)) from error
-        files = {name: folder / "old" / name for name in before.entries}
+        # A style card names messages by id; another one is soon made.
+        card = _name(home, style_card_in(home))
+        files = {name: folder / "old" / name for name in before.entries if name != card}
         if home.tombstone_key.is_file():  # one that was made since: the tombstones need it
             files[TOMBSTONE_KEY] = home.tombstone_key
         revision, counts = figures_of(database)
@@ -372,7 +377,9 @@ class _Found:
 def _find(home: Home, copy: Path, with_model: bool) -> _Found:
     """What belongs into a backup besides the database. Raises BackupError."""
     files = {
-        _name(home, path): path for path in (home.tombstone_key, key_file(home)) if path.is_file()
+        _name(home, path): path
+        for path in (home.tombstone_key, key_file(home), table_of(home), style_card_in(home))
+        if path.is_file()
     }
     personas = home.root / "personas"
     if personas.is_dir():

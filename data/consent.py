@@ -19,7 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data import preference_rows
 from data.examples import LAYOUT, Example, read_examples
+from data.preference_rows import read_rows
 from model.chat_format import NOT_SHARED
 from storage import settings
 from storage.errors import MynahError
@@ -289,7 +291,7 @@ def refused_lines(folder: Path, database: Database) -> Iterator[tuple[str, str]]
     ExampleError."""
     door = _Door(database)
     for path in sorted(folder.glob("*.jsonl")):
-        lines = enumerate(read_examples(path), start=1)
+        lines = enumerate(_lines_of(path), start=1)
         while some := list(islice(lines, LINES_AT_ONCE)):
             for number, reason in door.refused(some):
                 yield f"Line {number} of {path}", reason
@@ -341,16 +343,29 @@ class _Door:
         return self._rules.why_not(use, state_of(author), message.origin)
 
 
+def _lines_of(path: Path) -> Iterator[Example]:
+    """The lines of any of a set's files. Raises ExampleError, OSError."""
+    if path.name in preference_rows.FILES.values():
+        return (preference_rows.as_example(row, path.name) for row in read_rows(path))
+    return read_examples(path)
+
+
 def _uses(example: Example) -> tuple[tuple[Use, set[int]], ...]:
     """The messages in a line by what they are used for."""
-    ids = example.source_ids
-    return (Use.CONTEXT, set(ids[:-1])), (Use.TARGET, set(ids[-1:]))
+    targets = set(example.reply_ids)
+    return (Use.CONTEXT, set(example.source_ids) - targets), (Use.TARGET, targets)
 
 
 def _why_no_line(example: Example) -> str:
     """Why a line does not say whose all its words are, or ""."""
     shown = len(example.turns) - example.turns.count(NOT_SHARED)
-    if shown >= len(example.source_ids) or example.example_id != str(example.source_ids[-1]):
+    replies = example.reply_ids
+    if (
+        not replies
+        or example.source_ids[-len(replies) :] != replies
+        or shown > len(example.source_ids) - len(replies)
+        or example.example_id not in map(str, replies)
+    ):
         return "it does not name the message of each line that it shows"
     return ""
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from data.forgetting_databases import CopyUnusableError, erase_from_database, is
 from data.forgetting_files import LEFT_ALONE, Swept, rewrite_one, sweep
 from data.forgetting_models import Tainted, fall_back, strip, taint
 from data.forgetting_rules import Rules
+from data.sampled import take_back
 from storage.database import Database
 from storage.erasure_store import Erasure
 from storage.errors import MynahError
@@ -167,9 +169,16 @@ def resume(
 
 
 def _finish(home: Home, database: Database, progress: Progress, wait_s: float) -> ForgetReport:
+    with alone(home, wait_s):
+        return _erase(_Work(home, database, database.erasures()), progress)
+
+
+@contextmanager
+def alone(home: Home, wait_s: float = LOCK_S) -> Iterator[None]:
+    """No other process erases meanwhile. Raises ForgettingBusyError."""
     try:
         with FileLock(home.data_storage / "forgetting.lock", timeout=wait_s):
-            return _erase(_Work(home, database, database.erasures()), progress)
+            yield
     except Timeout:
         raise ForgettingBusyError(
             "Another process is erasing just now; what is noted will be erased by it, or at the "
@@ -301,10 +310,29 @@ def _files(work: _Work) -> int:
     for path in sorted(home.data_storage.iterdir()):
         if path.is_file() and path.suffix not in LEFT_ALONE and not is_database(path):
             rewrite_one(path, work.rules, loose)
-    count = work.noted(loose) + work.swept(folders)
+    held, count = _sampled(work)
+    count += work.noted(loose) + work.swept(folders)
+    if held is not None:
+        raise held
     # In a model's vocabulary a name is a word among others.
     nameless = Rules(Erased(work.erased.member_ids, work.erased.message_ids))
     return count + work.swept([home.checkpoints, home.finetuned], nameless)
+
+
+def _sampled(work: _Work) -> tuple[MynahError | OSError | None, int]:
+    """What models wrote for preference sets: of one that learned what is erased, or of which that
+    is not known, it may be that. A set that is in use bars nothing else; how many it were."""
+    versions = work.database.model_versions()
+    tainted = {one.sha256 for one in versions if one.tainted_because}
+    trusted = {one.sha256 for one in versions} - tainted
+    held: MynahError | OSError | None = None
+    count = 0
+    for folder in sorted(work.home.datasets.glob("[!.]*/")):
+        try:
+            count += take_back(folder, trusted)
+        except (MynahError, OSError) as error:
+            held = error
+    return held, count
 
 
 def _copies(work: _Work) -> int:

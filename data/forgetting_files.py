@@ -21,6 +21,7 @@ import psutil
 from data.dataset import FILES, KIND
 from data.forgetting_rewrite import holds_one, rewrite
 from data.forgetting_rules import Rules
+from data.preference_rows import FILES as PREFERENCES
 from storage import manifest
 from storage.errors import MynahError
 from storage.manifest import MANIFEST_NAME, Manifest, ManifestFile
@@ -138,8 +139,9 @@ def noted(path: Path) -> ManifestFile:
 def put_into_place(folder: Path, new: Manifest) -> None:
     """Make the staged files of `folder` the real ones, and `new` its manifest."""
     if new.kind == KIND:
+        files = {**FILES, **PREFERENCES}
         counts = {
-            side: _lines_of(folder, name) for side, name in FILES.items() if name in new.files
+            what: _lines_of(folder, name) for what, name in files.items() if name in new.files
         }
         new = replace(new, counts={**new.counts, **counts})
     marker = folder / f"{STAGED}{MANIFEST_NAME}"

@@ -11,11 +11,18 @@ from pathlib import Path
 from data.dataset import FILES
 from data.erased import Erased
 from data.forgetting_files import STAGED, noted, put_into_place
+from data.preference_rows import LEARNED
 from data.split import TRAINING
 from model import trained_on
 from model.trained_on import TrainedOn
 from storage.database import Database
-from storage.manifest import ManifestError, content_hash, read_manifest, sha256_file
+from storage.manifest import (
+    ADDED_LATER,
+    ManifestError,
+    content_hash,
+    read_manifest,
+    sha256_file,
+)
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
 from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER, ModelVersion
@@ -95,8 +102,9 @@ def learned_by(home: Home, registry: ModelRegistry, version: ModelVersion) -> Tr
         return learned
     for folder in sorted(home.datasets.glob("*/")):
         with suppress(ManifestError, OSError, KeyError, ValueError):
-            if content_hash(folder) == version.dataset_sha256:
-                return trained_on.of_dataset(folder / FILES[TRAINING])
+            if content_hash(folder, ADDED_LATER) == version.dataset_sha256:
+                files = (FILES[TRAINING], *LEARNED)
+                return trained_on.of_dataset(*(folder / name for name in files))
     return None
 
 

@@ -13,6 +13,7 @@ from data.dataset import FILES
 from data.erased import Erased
 from data.forgetting_models import learned_by
 from data.forgetting_rules import Rules
+from data.preference_rows import FILES as PREFERENCES
 from storage.database import Database
 from storage.manifest import read_manifest
 from storage.model_registry import ModelRegistry
@@ -43,7 +44,7 @@ class MemberView:
     said: tuple[Said, ...]
     vectors: int
     examples: dict[str, int]
-    """By training set: how many of its examples show any of their words."""
+    """By training set: how many of its examples and preferences show any of their words."""
     models: tuple[str, ...]
     """The versions that learned from them, or may have."""
 
@@ -129,11 +130,11 @@ def _vectors(home: Home, ids: frozenset[int]) -> int:
 
 def _examples(home: Home, rules: Rules) -> dict[str, int]:
     found = {}
-    for folder in sorted(home.datasets.glob("*/")):
+    for folder in sorted(home.datasets.glob("[!.]*/")):
         if read_manifest(folder) is None:
             continue
         count = 0
-        for name in FILES.values():
+        for name in (*FILES.values(), *PREFERENCES.values()):
             if (folder / name).is_file():
                 with (folder / name).open("rb") as file:
                     count += sum(map(rules.names_one, file))

@@ -31,6 +31,7 @@ from data.backup_work import (
     staging,
 )
 from data.forgetting_models import fall_back
+from data.style.card import path_in as style_card_in
 from storage.database import Database, DatabaseError
 from storage.errors import MynahError
 from storage.manifest import sha256_file
@@ -43,7 +44,10 @@ from storage.tombstones import key_path
 _OURS = frozenset({"data_storage", "models", "personas", ".env"})
 _AT_REST = frozenset({"backups", "logs", "backups.lock", "bot.lock", "control.json"})
 """Of data_storage: what an empty home may have already."""
-_RESTORED = ("data_storage/tombstone.key", "data_storage/backup.key", "models/", "personas/")
+_RESTORED = (
+    *("data_storage/tombstone.key", "data_storage/backup.key", "data_storage/style_card.json"),
+    *("data_storage/emoji_weights.csv", "models/", "personas/"),
+)
 _PUT_TOMBSTONE = "INSERT INTO tombstones (hash, at_ms) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
 _DELETED = "SELECT message_id FROM messages WHERE deleted_at_ms IS NOT NULL"
 
@@ -168,6 +172,7 @@ def _carry_over(home: Home, staged: Home, remarks: list[str]) -> tuple[int, int]
         )
         return 0, 0
     if forgotten or deleted:
+        style_card_in(staged).unlink(missing_ok=True)  # it names messages; another is soon made
         with closing(sqlite3.connect(staged.database, isolation_level=None)) as connection:
             connection.execute("VACUUM")
     return forgotten, deleted

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from model import evaluate, export, gguf_check, trained_on, trainer
+from model import evaluate, export, gguf_check, served_as, trained_on, trainer
 from model.profiles import Profile
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from storage import manifest
@@ -99,7 +99,7 @@ def adapter_inputs(
         "layout": LAYOUT,
         "base": base_dir.name,
         "base_sha256": base_hash(base_dir),
-        "dataset_sha256": content_hash(dataset_dir),
+        "dataset_sha256": content_hash(dataset_dir, manifest.ADDED_LATER),
     }
 
 
@@ -175,6 +175,7 @@ def export_gguf(run: Run, dataset_dir: Path) -> bool:
         figures = check_parity(run.merged_dir, f16, quantised, dataset_dir)
         f16.unlink()
         trained_on.pass_on(run.merged_dir, folder)
+        served_as.pass_on(run.merged_dir, folder)
         inputs = {"merged_sha256": content_hash(run.merged_dir), "ftype": "Q4_K_M"}
         manifest.write_manifest(folder, kind="gguf", config=inputs, counts=figures)
     return True

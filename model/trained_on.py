@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 NAME = "trained_on.npz"
+_AUTHORS = ("target_author_id", "rejected_author_id")
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,18 @@ class TrainedOn:
     """Why this is not all: FORGOTTEN_MEMBER or DELETED_MESSAGE of storage.records."""
 
 
-def of_dataset(training_file: Path) -> TrainedOn:
-    """What a training file names. Raises OSError; ValueError for another file."""
+def of_dataset(training_file: Path, *preferences: Path) -> TrainedOn:
+    """What a training file names, and such files of preferences as are there: of these, the rows
+    that are for measuring alone are left out. Raises OSError; ValueError for another file."""
     messages: set[int] = set()
     members: set[int] = set()
-    with training_file.open(encoding="utf-8") as file:
-        for text in file:
-            line = json.loads(text)
-            messages.update(map(int, line.get("source_ids", ())))
-            if "target_author_id" in line:
-                members.add(int(line["target_author_id"]))
+    for path in (training_file, *(path for path in preferences if path.is_file())):
+        with path.open(encoding="utf-8") as file:
+            for text in file:
+                line = json.loads(text)
+                if line.get("side") != "validation":
+                    messages.update(map(int, line.get("source_ids", ())))
+                    members.update(int(line[key]) for key in _AUTHORS if key in line)
     return TrainedOn(frozenset(messages), frozenset(members))
 
 

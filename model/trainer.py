@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model import chat_format, evaluate, trained_on
+from model import chat_format, evaluate, served_as, trained_on
 from model.profiles import Profile
 from model.tokenizers import TransformersTokenizer
 from storage import manifest
@@ -133,6 +133,8 @@ def train_adapter(
     training = read_examples(dataset_dir / "training_data.jsonl", tokenizer)
     validation = read_examples(dataset_dir / "validation_data.jsonl", tokenizer)
     learned = trained_on.of_dataset(dataset_dir / "training_data.jsonl")
+    made = manifest.read_manifest(dataset_dir)
+    served = served_as.of_dataset(made.config if made is not None else {})
     chosen, too_long = choose_within_budget(training, profile)
     chosen = chosen[:limit]
     if not chosen:
@@ -181,6 +183,7 @@ def train_adapter(
             validation_loss_after=after,
         )
         trained_on.write(folder / trained_on.NAME, learned)
+        served_as.write(folder, served)
         manifest.write_manifest(folder, kind="adapter", config=inputs, counts=asdict(report))
     return report
 
@@ -200,6 +203,7 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
         merged.save_pretrained(folder)
         AutoTokenizer.from_pretrained(base_dir).save_pretrained(folder)
         trained_on.pass_on(adapter_dir, folder)
+        served_as.pass_on(adapter_dir, folder)
         manifest.write_manifest(
             folder,
             kind="merged",

@@ -24,9 +24,10 @@ from bot.compose import compose
 from bot.generate import sampling
 from bot.guard import guard
 from bot.messages import Allowed
-from data.dataset import FILES, DatasetOptions, PersonaText, make_dataset
+from data.dataset import FILES, DatasetOptions, make_dataset
 from data.examples import Example, read_examples
 from data.importers.importing import import_paths
+from data.personas import PersonaText
 from data.samples.community import write_exports
 from data.samples.others import other_community
 from data.split import VALIDATION

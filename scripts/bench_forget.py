@@ -30,11 +30,12 @@ import numpy as np
 from data.backup import create
 from data.budget import EstimatedTokenizer
 from data.consent import declare
-from data.dataset import DatasetOptions, PersonaText, make_dataset
+from data.dataset import DatasetOptions, make_dataset
 from data.exporting import write_channel_exports
 from data.forgetting import forget_member
 from data.importers.importing import import_paths
 from data.member_view import export_member, view_of
+from data.personas import PersonaText
 from data.windows import WindowOptions
 from model import trained_on
 from scripts.edge import add_json, ending_in_a_sentence

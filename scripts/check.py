@@ -19,6 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts import environment
 from scripts.edge import use_utf8_output
 
+IN_TWO_PROCESSES = (
+    *("-n", "2", "--max-worker-restart", "0"),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+)
+"""How the tests run: while one process waits (for a bot that starts, for a window), the other one
+computes. A file's tests stay together, for what they share is made once."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -37,7 +44,7 @@ def steps(fast: bool) -> list[Step]:
         Step("types", ("-m", "mypy")),
         Step("imports", ("-c", import_linter)),
         Step("settings", ("scripts/make_settings_doc.py", "--check")),
-        Step("tests", ("-m", "pytest", *(("-m", "not slow") if fast else ()))),
+        Step("tests", ("-m", "pytest", *IN_TWO_PROCESSES, *(("-m", "not slow") if fast else ()))),
     ]
     written = (environment.PROGRAM_DIR / "scripts" / "make_settings_doc.py").exists()
     return [step for step in found if step.name != "settings" or written]

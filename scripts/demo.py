@@ -27,10 +27,11 @@ from filelock import FileLock, Timeout
 from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import Side, Terminal
 from data.consent import Rules, coverage, declare, remedy
-from data.dataset import PersonaText, is_current
+from data.dataset import is_current
 from data.importers.import_progress import ProgressLine
 from data.importers.importing import import_paths
-from model.chat_format import persona_text
+from data.personas import PersonaText
+from data.whole_persona import training_persona
 from model.forge import Run, is_finished
 from model.profiles import DEMO
 from scripts.edge import add_home, add_json, ending_in_a_sentence
@@ -216,9 +217,10 @@ class Demo:
     def _examples_are_current(self) -> bool:
         settings = stored_settings(self._database)
         name, server = settings.text("persona_name"), community_name(self._database.channels())
-        text = persona_text(settings.text("persona"), name=name, server=server)
+        most = DEMO.max_length
+        text = training_persona(self._home, settings, name=name, server=server, max_tokens=most)
         persona = PersonaText(name, text)
-        return is_current(self._dataset, self._database, persona, DEMO.max_length)
+        return is_current(self._dataset, self._database, persona, most)
 
     def _trained(self) -> ModelVersion | None:
         """The version made from the history as it is now, or None."""

@@ -88,3 +88,10 @@ def home_and_json() -> argparse.ArgumentParser:
     add_home(common)
     add_json(common, "print one JSON object instead of text")
     return common
+
+
+def folder_name(text: str) -> str:
+    """An argument that names one folder: no path, nothing hidden."""
+    if not text or text.startswith(".") or not all(c.isalnum() or c in "._-" for c in text):
+        raise argparse.ArgumentTypeError("letters, digits, dots, dashes and underscores")
+    return text

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, update
 
 from storage.connections import Connections, DatabaseError
 from storage.records import ChannelRecord, Declaration, MemberRecord
@@ -123,11 +123,12 @@ class CommunityStore(Connections):
         return None if row is None else _channel(row)
 
     def set_allowed(self, channel_id: int, is_allowed: bool) -> None:
-        """Put a channel on the allow-list, or take it off.
+        """Put a channel and its threads on the allow-list, or take them off.
 
         Raises DatabaseError for an unknown one.
         """
-        self._set(channels, channel_id, "channel", is_allowed=int(is_allowed))
+        with_threads = or_(channels.c.channel_id == channel_id, channels.c.parent_id == channel_id)
+        self._set(channels, channel_id, "channel", with_threads, is_allowed=int(is_allowed))
 
     def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
         """Leave a channel in peace until then; 0 takes that back.
@@ -163,10 +164,18 @@ class CommunityStore(Connections):
         with self.reading() as connection:
             return [Declaration(*row) for row in connection.execute(query)]
 
-    def _set(self, table: Table, key: int, what: str, **values: object) -> None:
-        column = next(iter(table.primary_key.columns))
+    def _set(
+        self,
+        table: Table,
+        key: int,
+        what: str,
+        where: ColumnElement[bool] | None = None,
+        **values: object,
+    ) -> None:
+        if where is None:
+            where = next(iter(table.primary_key.columns)) == key
         with self.writing() as connection:
-            result = connection.execute(update(table).where(column == key).values(**values))
+            result = connection.execute(update(table).where(where).values(**values))
             if result.rowcount == 0:
                 raise DatabaseError(f"There is no {what} with the id {key} in {self.path.name}.")
 
@@ -181,8 +190,16 @@ def write_members(connection: Connection, records: Iterable[MemberRecord]) -> Up
 
 
 def write_channels(connection: Connection, records: Iterable[ChannelRecord]) -> UpsertCount:
-    """`upsert_channels` within the caller's transaction."""
-    rows = [_channel_row(record) for record in records]
+    """`upsert_channels` within the caller's transaction. A new thread is where its parent is."""
+    given = list(records)
+    parents = {c.parent_id for c in given} - {None}
+    is_closed = channels.c.channel_id.in_(parents) & (channels.c.is_allowed == 0)
+    query = select(channels.c.channel_id).where(is_closed)
+    closed = set(connection.execute(query).scalars()) if parents else set()
+    rows = [
+        _channel_row(replace(c, is_allowed=c.is_allowed and c.parent_id not in closed))
+        for c in given
+    ]
     return upsert_rows(connection, "channels", "channel_id", _UPSERT_CHANNEL, rows)[0]
 
 

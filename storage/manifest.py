@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,9 @@ from storage.errors import MynahError
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1
+ADDED_LATER = frozenset({"preference_data.jsonl", "preference_prompts.jsonl"})
+"""Of a training set: what changes after a tuned model was made from its examples, and does not make
+that another one's set."""
 _CHUNK_BYTES = 1 << 20
 _STALE_S = 24 * 3600
 """Leftovers of `making` older than this are nobody's work in progress."""
@@ -103,16 +106,19 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-def content_hash(folder: Path) -> str:
+def content_hash(folder: Path, without: Collection[str] = ()) -> str:
     """SHA-256 over the names and hashes of an artefact's files, as its manifest has them.
 
     By it a later step names what it was made from: made again to the same bytes, it is the same.
+    `without` are names of files that the step does not use.
     Raises ManifestError where the folder is missing or incomplete.
     """
     manifest = read_manifest(folder)
     if manifest is None:
         raise ManifestError(f"{folder} is missing or incomplete; run the step that makes it again.")
-    listed = sorted((name, entry.sha256) for name, entry in manifest.files.items())
+    listed = sorted(
+        (name, entry.sha256) for name, entry in manifest.files.items() if name not in without
+    )
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select, text, tup
 from storage.connections import Connections
 from storage.erasure_store import queue_deleted
 from storage.records import MessageKind, MessageRecord, Origin, Reaction
-from storage.schema import channels, conversation_context, messages
+from storage.schema import channels, conversation_context, members, messages
 from storage.tombstones import forgotten_among
 from storage.upserting import UpsertCount, upsert_rows
 
@@ -190,6 +190,21 @@ class MessageStore(Connections):
         with self.reading() as connection:
             rows = connection.execute(query.group_by(messages.c.author_id, messages.c.origin))
             return [(author_id, _ORIGINS[origin], count) for author_id, origin, count in rows]
+
+    def speakers_by_channel(self) -> dict[int, int]:
+        """How many people wrote, bots aside, in each channel that is allowed."""
+        speakers = func.count(messages.c.author_id.distinct())
+        closed = select(channels.c.channel_id).where(channels.c.is_allowed == 0)
+        bots = select(members.c.member_id).where(members.c.is_bot == 1)
+        query = select(messages.c.channel_id, speakers).where(
+            messages.c.deleted_at_ms.is_(None),
+            messages.c.kind != MessageKind.SYSTEM.value,
+            messages.c.channel_id.not_in(closed),
+            messages.c.author_id.not_in(bots),
+        )
+        with self.reading() as connection:
+            rows = connection.execute(query.group_by(messages.c.channel_id))
+            return {int(row[0]): int(row[1]) for row in rows}
 
     def origins(self) -> set[Origin]:
         """Where the messages that are not deleted came from."""

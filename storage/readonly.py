@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import MynahError
-from storage.manifest import ManifestError, content_hash
+from storage.manifest import ADDED_LATER, ManifestError, content_hash
 from storage.records import FIRST_SNOWFLAKE, ModelVersion, Origin
 from storage.settings import find, load
 from storage.statistics import Summary, summarise
@@ -206,7 +206,7 @@ def dataset_names(folder: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         with suppress(ManifestError):
-            names[content_hash(place)] = place.name
+            names[content_hash(place, ADDED_LATER)] = place.name
     return names
 
 

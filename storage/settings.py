@@ -111,8 +111,9 @@ SETTINGS: tuple[Setting, ...] = (
         "str",
         "You are {name}, a regular of {server}. You chat like everybody else here: short, casual, "
         "in your own voice.",
-        "The first lines of every prompt; {name} and {server} are filled in. A tuned model knows "
-        "the persona that it was trained with: change it only together with the model.",
+        "The first lines of every prompt; {name} and {server} are filled in. As it ships, the "
+        "style card's description of how people write here follows it, and a tuned model keeps the "
+        "persona that it was trained with. What you write stands alone.",
         low=1,
         high=4000,
         many_lines=True,

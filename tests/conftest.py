@@ -1,4 +1,5 @@
-"""For every test: a display in memory; and in CI a skipped test is a failure, without exception."""
+"""For every test: their order, a display in memory; and in CI a skipped test is a failure, without
+exception."""
 
 from __future__ import annotations
 
@@ -42,6 +43,12 @@ def pytest_make_collect_report(
     report = yield
     _refuse_skip(report)
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first: of two processes (scripts/check.py) neither is to wait for
+    the other at the end."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
 @pytest.fixture(scope="session")

@@ -51,3 +51,14 @@ class VentriloquistEngine(OddEngine):
         self.seeds.append(sampling.seed)
         made = await self._engine.generate(ids, sampling=sampling, **rest)
         return replace(made, text="mira: sure")
+
+
+class LinesEngine(OddEngine):
+    """Writes always the same."""
+
+    def __init__(self, engine: Engine, text: str) -> None:
+        super().__init__(engine)
+        self._text = text
+
+    async def generate(self, ids: Any, **rest: Any) -> Generation:
+        return replace(await self._engine.generate(ids, **rest), text=self._text)

@@ -201,7 +201,7 @@ async def test_who_said_more_is_answered_on_that(database: Database, engine: Eng
         Silent(SilentReason.SAID_MORE), Reply(ReplyReason.NAMED),
     ]  # fmt: skip
     assert [asked for _, _, asked in room.sent] == [1202]
-    assert "Mynah, when\nmira: is the raid\n" in watched.prompts[-1]
+    assert "Mynah, when\n  is the raid\n" in watched.prompts[-1]
     assert (row(database, 1).verdict, row(database, 2).outcome) == ("silent", SENT)
     assert row(database, 1).reason == SilentReason.SAID_MORE.value
     more = [batch for batch in batches if batch.get(1201) == SilentReason.SAID_MORE.value]

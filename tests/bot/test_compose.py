@@ -14,6 +14,7 @@ from bot.compose import (
     compose,
     read_ids,
     turns_read,
+    turns_to_leave,
 )
 from bot.messages import Prompt
 from model.chat_format import Note, Own, Said, Turn, encode, persona_text, render, render_ask
@@ -118,6 +119,40 @@ def test_of_lines_that_are_not_read_yet_the_newest_are_caught_up_with() -> None:
     assert left_of(by_mira, read=8, within=40) == (late[-1], *by_mira[-2:])
     others: list[Turn] = [*long, late[0], Said("Bob", "b" * 90), *asked[:1], Said("mira", "Mynah?")]
     assert left_of(others, read=8, within=40) == (late[0], *others[-2:])
+
+
+def test_behind_a_gap_nothing_goes_on() -> None:
+    """What stands before the gap may be another's of that name."""
+    long = [Said(f"member{n}", "x" * 90) for n in range(8)]
+    burst = [Said("mira", "a" * 90), *(Said("mira", c * 20, goes_on=True) for c in "bcd")]
+    turns: list[Turn] = [*long, *burst]
+    assert left_of(turns, read=9, within=60) == (burst[1], *burst[2:])
+    assert left_of(turns, read=9, within=30) == (Said("mira", "c" * 20), burst[3])
+    assert left_of(turns, read=9, within=0) == (Said("mira", "d" * 20),)
+    between = [*long, burst[0], Said("mira", "z" * 90), *burst[1:]]
+    assert left_of([*between[:-1], burst[3]], read=8, within=60) == (
+        Said("mira", "b" * 20), burst[2], burst[3],
+    )  # fmt: skip
+
+
+def test_a_talk_is_not_cut_in_the_midst_of_what_somebody_says_unless_that_is_most_of_it() -> None:
+    others: list[Turn] = [Said(f"member{n % 3}", "x" * 20) for n in range(30)]
+    for length in (2, 3, 5, 7):
+        turns = list(others)
+        for n in range(10, 30):
+            turns[n] = Said(f"mira{n // length}", "y" * 20, goes_on=n % length > 0)
+        prompt = composed(turns)
+        left = turns_to_leave(PERSONA, turns, TOKENS, prompt.tokens * 2)
+        for first in (prompt.turns[0], turns[left]):
+            assert isinstance(first, Said)
+            assert not first.goes_on
+        assert min(prompt.dropped, left) > 10
+    monologue: list[Turn] = [Said("mira", f"{n} " + "y" * 20, goes_on=n > 0) for n in range(40)]
+    prompt = composed(monologue)
+    assert 200 < prompt.tokens < 400
+    text = bytes(token for token in prompt.ids if token < 256).decode()
+    assert f"user\nmira: {prompt.dropped} yyy" in text
+    assert 30 < turns_to_leave(PERSONA, monologue, TOKENS, 500) < 35
 
 
 def test_an_answer_has_something_in_view_however_little_was_read() -> None:

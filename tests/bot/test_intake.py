@@ -56,8 +56,10 @@ async def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
-def said(text: str, number: int, channel: ChannelRecord = TAVERN) -> IncomingMessage:
-    return incoming(text, message_id=1200 + number, author=BOB, channel=channel)
+def said(
+    text: str, number: int, channel: ChannelRecord = TAVERN, author: MemberRecord = BOB
+) -> IncomingMessage:
+    return incoming(text, message_id=1200 + number, author=author, channel=channel)
 
 
 async def test_a_burst_is_stored_in_few_transactions_and_read_in_order(
@@ -178,6 +180,20 @@ async def test_edits_and_deletions_reach_history_and_transcript(
     assert (one.content, one.deleted_at_ms) == ("", START_MS + 1_300_000)
     assert (two.content, two.reactions) == ("TWO", (Reaction("x", 1),))
     assert database.messages_by_id([1250]) == []
+
+
+async def test_what_was_edited_is_quoted_no_more(database: Database, engine: Engine) -> None:
+    edited_ids: list[int] = []
+    async with running(make(database, engine), database, unquote=edited_ids.extend) as intake:
+        for number, text in enumerate(["one", "two"]):
+            intake.tell(said(text, number))
+        changed = replace(said("TWO", 1).record, edited_at_ms=START_MS + 1_300_000)
+        intake.tell(Edited(changed, BOB, TAVERN))
+        intake.tell(Edited(changed, BOB, TAVERN))  # a link preview came
+        intake.tell(Edited(said("one", 0).record, BOB, TAVERN))
+        intake.tell(Edited(replace(changed, message_id=1250), BOB, TAVERN))
+        await intake.drained()
+    assert edited_ids == [1201]
 
 
 async def test_a_message_deleted_while_its_answer_is_written_is_not_answered(
@@ -381,13 +397,16 @@ async def test_an_edit_of_what_was_said_long_ago_is_told_at_the_end(
 ) -> None:
     pipeline = make(database, engine, recall_enabled=False, persona="You are {name}.")
     async with running(pipeline, database) as intake:
+        namesake = replace(BOB, member_id=106)  # so that no line goes on
+        by = [namesake if number % 2 else BOB for number in range(20)]
         for number in range(20):
-            intake.tell(said("yes", number))
+            intake.tell(said("yes", number, author=by[number]))
         await intake.drained()
         await until(lambda: not pipeline.reader._tasks)
         for number, text in ((2, "no"), (19, "no"), (3, "yes")):
-            record = replace(said(text, number).record, edited_at_ms=START_MS + 1_300_000)
-            intake.tell(Edited(record, BOB, TAVERN))
+            changed = said(text, number, author=by[number])
+            record = replace(changed.record, edited_at_ms=START_MS + 1_300_000)
+            intake.tell(Edited(record, by[number], TAVERN))
         await intake.drained()
         turns = (await pipeline.transcripts.of(TAVERN.channel_id)).turns
         assert [turn.text for turn in turns[2:4]] == ["yes", "yes"]

@@ -29,8 +29,14 @@ from storage.context_store import ContextLine
 from storage.database import Database
 from storage.records import MemberRecord, Origin
 from storage.settings import Settings, Value
-from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine, VentriloquistEngine
-from tests.bot.scene import BOB, CELLAR, OWN_ID, ROBOT, SHY, START_MS, TAVERN, incoming
+from tests.bot.odd_engines import (
+    FailingEngine,
+    LinesEngine,
+    OddEngine,
+    SlowEngine,
+    VentriloquistEngine,
+)
+from tests.bot.scene import BOB, CELLAR, MIRA, OWN_ID, ROBOT, SHY, START_MS, TAVERN, incoming
 
 STAGES = (
     "stored, decided, read along, recalled, composed, generated, guarded, delivered, learned from"
@@ -368,6 +374,42 @@ async def test_a_refused_draft_gets_one_new_try_and_then_silence(
     assert (trace.attempts, trace.sent, odd.seeds) == (ATTEMPTS, None, [3, 4])
     assert [row.role for row in database.context(500, 10)] == ["said"]
     assert trace.timings_s[-1][0] == "guarded"
+
+
+async def test_a_reply_of_several_lines_is_one_message_as_it_was_written(
+    database: Database, engine: Engine
+) -> None:
+    room = Room()
+    pipeline = make(database, LinesEngine(engine, "yeah\nmonday: raid\n\n  nine? \nmira: no"), room)
+    trace = await pipeline.handle(incoming("Mynah?", message_id=950))
+    said = "yeah\nmonday: raid\n\n  nine?"
+    assert trace.guard == Allowed(said, ("cut where it spoke for somebody else",))
+    assert room.sent == [(TAVERN.channel_id, said, 950)]
+    assert trace.sent is not None
+    assert database.messages_by_id([trace.sent.message_id])[0].content == said
+    for one in (pipeline, make(database, engine)):
+        turns = (await one.transcripts.of(TAVERN.channel_id)).turns
+        assert turns == (Said("mira", "Mynah?"), Own(said))
+
+
+async def test_lines_go_on_after_a_restart_as_before(database: Database, engine: Engine) -> None:
+    """Whose a line is stands with its message, not with the name."""
+    namesake = MemberRecord(106, "mira2", "mira")
+    renamed = replace(BOB, nickname="bobby")
+    pipeline = make(database, engine)
+    for number, (text, author) in enumerate(
+        [("a", BOB), ("b", BOB), ("c", renamed), ("d", MIRA), ("e", namesake), ("f", namesake)]
+    ):
+        await pipeline.handle(incoming(text, message_id=950 + number, author=author))
+    reply = incoming("g", message_id=956, author=namesake)
+    await pipeline.handle(replace(reply, record=replace(reply.record, reply_to_id=950)))
+    await pipeline.handle(incoming("late", message_id=956 + 121, author=namesake))
+    for one in (pipeline, make(database, engine)):
+        turns = (await one.transcripts.of(TAVERN.channel_id)).turns
+        assert [(turn.text, turn.goes_on) for turn in turns if isinstance(turn, Said)] == [
+            ("a", False), ("b", True), ("c", True), ("d", False), ("e", False), ("f", True),
+            ("g", False), ("late", False),
+        ]  # fmt: skip
 
 
 async def test_a_restarted_pipeline_goes_on_with_its_transcript(

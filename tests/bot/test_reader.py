@@ -23,13 +23,13 @@ from bot.reader import Place
 from bot.recall import Recall
 from bot.transcript import Line, Transcript
 from model import scheduler
-from model.chat_format import Note, Own, Said, Turn
+from model.chat_format import Note, Own, Said, Turn, as_text, render
 from model.compute import ComputeWorker
 from model.fit import KEPT
 from model.inference import Engine, Generation
 from storage.database import Database
 from storage.paths import DEMO_BASE_DIR
-from storage.records import ChannelRecord
+from storage.records import ChannelRecord, MemberRecord
 from storage.settings import Settings, Value
 from storage.vectordb import VectorIndex
 from tests.bot.odd_engines import OddEngine
@@ -37,6 +37,7 @@ from tests.bot.scene import BOB, GUILD_ID, MIRA, OWN_ID, TAVERN, incoming
 from tests.bot.test_pipeline import Room, make
 from tests.bot.test_recall import Directions
 
+ANN = MemberRecord(105, "ann", "ann")
 KITCHEN = ChannelRecord(502, GUILD_ID, "The Lantern", "kitchen")
 DEMO = next(iter(DEMO_BASE_DIR.glob("*.gguf")))
 ROOM = 512 - 50 - 8
@@ -84,8 +85,18 @@ async def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
         await asyncio.sleep(0.002)
 
 
+def author_of(number: int) -> MemberRecord:
+    """Two take turns, so that each line has its name."""
+    return MIRA if number % 2 else ANN
+
+
 def talk(number: int, text: str = "", channel: ChannelRecord = TAVERN) -> IncomingMessage:
-    return incoming(text or f"yeah {number}", message_id=1000 + number, channel=channel)
+    return incoming(
+        text or f"yeah {number}",
+        message_id=1000 + number,
+        channel=channel,
+        author=author_of(number),
+    )
 
 
 async def say(pipeline: Pipeline, numbers: range, text: str = "") -> None:
@@ -102,7 +113,9 @@ async def standing(pipeline: Pipeline, channel: ChannelRecord = TAVERN) -> Trans
 
 
 def persona(pipeline: Pipeline) -> str:
-    return pipeline.reader._persona(TAVERN)
+    engine = pipeline.reader._lender.engine
+    assert engine is not None
+    return pipeline.reader._persona(TAVERN, engine)
 
 
 def ids_of(pipeline: Pipeline, engine: Engine, turns: tuple[Turn, ...]) -> list[int]:
@@ -142,8 +155,7 @@ def cost(pipeline: Pipeline, engine: Engine, turns: tuple[Turn, ...], new: int) 
 
 def shown(trace: Trace, transcript: Transcript) -> tuple[Turn, ...]:
     """What stood there when it was asked."""
-    lines = transcript.lines[:-1] if trace.sent else transcript.lines
-    return tuple(line.turn for line in lines)
+    return Transcript(transcript.lines[:-1] if trace.sent else transcript.lines).turns
 
 
 # -- reading along ------------------------------------------------------------------------------
@@ -248,6 +260,99 @@ async def test_an_own_message_that_comes_back_changes_nothing_that_was_read(
     assert (await standing(pipeline)).lines == before
 
 
+# -- lines that go on ---------------------------------------------------------------------------
+
+
+def goes_on(message_id: int, text: str, author: MemberRecord = MIRA) -> IncomingMessage:
+    return incoming(text, message_id=message_id, author=author)
+
+
+def text_of(pipeline: Pipeline, turns: tuple[Turn, ...]) -> str:
+    return as_text(render(persona(pipeline), turns))
+
+
+async def test_a_line_that_goes_on_costs_its_own_tokens(database: Database) -> None:
+    with Engine.load(DEMO, context_tokens=512, channels=2, threads=1) as engine:
+        watched = Watched(engine)
+        pipeline = make(database, watched, **READ)
+        await pipeline.handle(goes_on(1000, "anyone up for the raid", BOB))
+        await pipeline.handle(goes_on(1001, "me"))
+        before = await has_read(pipeline, engine)
+        for number, text in enumerate(("or no", "two lines\nof one message", "yes"), 1002):
+            read = engine.evaluated.read
+            await pipeline.handle(goes_on(number, text))
+            ids = await has_read(pipeline, engine)
+            shown_as = "  " + text.replace("\n", "\n  ") + "\n"
+            assert ids == before + engine.tokenizer.text_ids(shown_as)
+            assert engine.evaluated.read - read == len(ids) - len(before)
+            before = ids
+        assert text_of(pipeline, (await standing(pipeline)).turns).endswith(
+            "Bob the Builder: anyone up for the raid\n"
+            "mira: me\n  or no\n  two lines\n  of one message\n  yes\n"
+        )
+        trace = await pipeline.handle(goes_on(1006, "Mynah?"))
+        turns = shown(trace, await standing(pipeline))
+        assert turns[-1] == Said("mira", "Mynah?", goes_on=True)
+        assert trace.evaluated_tokens == cost(pipeline, engine, turns, new=1)
+        assert watched.prompts == [list(prompt_of(pipeline, engine, turns).ids)]
+        await pipeline.reader.close()
+
+
+@pytest.mark.parametrize("what", ["its first line goes", "the line between goes", "an edit"])
+async def test_what_goes_on_is_right_after_a_change(
+    database: Database, engine: Engine, what: str
+) -> None:
+    watched = Watched(engine)
+    pipeline = make(database, watched, **READ)
+    says = [(MIRA, "one"), (MIRA, "two"), (BOB, "but"), (MIRA, "three"), (MIRA, "four")]
+    for number, (author, text) in enumerate(says, 1000):
+        await pipeline.handle(goes_on(number, text, author))
+    whole = await has_read(pipeline, engine)
+    name = BOB.nickname
+    wanted = {
+        "its first line goes": f"mira: two\n{name}: but\nmira: three\n  four\n",
+        "the line between goes": "mira: one\n  two\n  three\n  four\n",
+        "an edit": f"mira: one\n  2\n{name}: but\nmira: three\n  four\n",
+    }[what]
+    if what == "an edit":
+        async with pipeline.turn(TAVERN.channel_id):
+            await pipeline.edit(TAVERN.channel_id, 1001, "2")
+    elif what == "its first line goes":
+        database.mark_deleted([1000], 1)
+        pipeline.forget([1000])
+    else:
+        database.set_excluded(BOB.member_id, True)
+        pipeline.exclude(BOB.member_id, True)
+        pipeline.forget(database.drop_context_of_author(BOB.member_id))
+    ids = await has_read(pipeline, engine)
+    assert ids != whole
+    assert text_of(pipeline, (await standing(pipeline)).turns).endswith(f"user\n{wanted}")
+    again = make(database, engine, **READ)
+    assert text_of(again, (await standing(again)).turns).endswith(f"user\n{wanted}")
+    trace = await pipeline.handle(incoming("Mynah?", message_id=1200))
+    turns = shown(trace, await standing(pipeline))
+    assert watched.prompts == [list(prompt_of(pipeline, engine, turns).ids)]
+    assert trace.evaluated_tokens == cost(pipeline, engine, turns, new=1)
+
+
+async def test_what_is_left_of_one_member_s_long_talk_begins_with_the_name(
+    database: Database, engine: Engine
+) -> None:
+    watched = Watched(engine)
+    pipeline = make(database, watched, **READ)
+    for number in range(140):
+        await pipeline.handle(goes_on(1000 + number, f"yeah {number}"))
+        await has_read(pipeline, engine)
+    assert place_of(pipeline).epoch >= 1
+    trace = await pipeline.handle(goes_on(1140, "Mynah?"))
+    turns = shown(trace, await standing(pipeline))
+    assert 20 < len(turns) < 130
+    assert not any(turn.goes_on for turn in turns[:1] if isinstance(turn, Said))
+    assert all(turn.goes_on for turn in turns[1:] if isinstance(turn, Said))
+    assert watched.prompts == [list(prompt_of(pipeline, engine, turns).ids)]
+    assert trace.evaluated_tokens < CHEAP
+
+
 # -- halving ------------------------------------------------------------------------------------
 
 
@@ -256,7 +361,7 @@ async def fill_up(pipeline: Pipeline, engine: Engine) -> int:
     were said. The last one is not read, and is all that will be left."""
     for number in range(100):
         turns = (await standing(pipeline)).turns
-        last = Said(MIRA.nickname, f"yeah {number}")
+        last = Said(author_of(number).nickname, f"yeah {number}")
         if prompt_of(pipeline, engine, (*turns, last)).tokens > (1 - KEPT) * ROOM:
             engine.set_reading(0.0)
         await pipeline.handle(talk(number))
@@ -285,10 +390,10 @@ async def cut(pipeline: Pipeline, engine: Engine, first: int) -> list[int]:
     """Talk until the transcript is cut; what was said stands there, but for the last line of it."""
     place, number = place_of(pipeline), first
     while True:
-        lines = (await standing(pipeline)).lines
+        lines, turns = (await standing(pipeline)).lines, (await standing(pipeline)).turns
         whole = await read_again(pipeline, engine)
         if place.left_out:
-            newer = ids_of(pipeline, engine, tuple(line.turn for line in lines[place.left_out :]))
+            newer = ids_of(pipeline, engine, turns[place.left_out :])
             if scheduler.SPARE_AFTER_S == 0:
                 await until(lambda: engine.missing(place.next_key, newer) == 0)  # noqa: B023
         left_out = place.left_out

@@ -28,15 +28,10 @@ from data.consent import (
     remedy,
     state_of,
 )
-from data.dataset import (
-    DatasetOptions,
-    PersonaText,
-    history_of,
-    is_current,
-    make_dataset,
-)
+from data.dataset import DatasetOptions, history_of, is_current, make_dataset
 from data.examples import LAYOUT, Example, read_examples, to_json_line
 from data.memory import may_be_recalled
+from data.personas import PersonaText
 from data.windows import WindowOptions
 from model.chat_format import NOT_SHARED, Note, Own, Said
 from storage.database import Database
@@ -332,18 +327,16 @@ def test_of_ten_thousand_rows_none_is_wrongly_placed(
     assert not named & unnamed
     examples = [
         example
-        for path in sorted((tmp_path / "set").glob("*.jsonl"))
-        for example in read_examples(path)
+        for name in ("training_data.jsonl", "validation_data.jsonl")
+        for example in read_examples(tmp_path / "set" / name)
     ]
     assert len(examples) == report["examples"]["kept"] > 100
     for example in examples:
         assert NOT_SHARED.text not in example.reply
-        context = [t for t in example.turns if t != NOT_SHARED]
-        assert len(example.source_ids) == len(context) + 1
-        for turn, message_id in zip(in_time(example), example.source_ids, strict=True):
-            assert mark_of(message_id) in turn
+        marks = [mark for text in in_time(example) for mark in marks_in(text)]
+        assert marks == [mark_of(message_id) for message_id in example.source_ids]
     assert any(NOT_SHARED in example.turns for example in examples)
-    in_order(examples, kinds)
+    in_order(examples, kinds, allowed)
     check_dataset_may_train(tmp_path / "set", database)
     left_out = report["consent"]["left_out"]
     assert sum(left_out.values()) + len(allowed) == sum(
@@ -359,19 +352,24 @@ def in_time(example: Example) -> list[str]:
     return [*notes, *(text for text in lines if text != NOT_SHARED.text), example.reply]
 
 
-def in_order(examples: list[Example], kinds: dict[int, tuple[str, str]]) -> None:
-    """Between the first and the last line each message of a person stands once, in its place."""
+def in_order(examples: list[Example], kinds: dict[int, tuple[str, str]], allowed: set[int]) -> None:
+    """Between the first and the last line each message of a person stands once, in its place; in
+    that of one or more which may not be shown, a placeholder."""
     there = [i for i, (state, origin) in kinds.items() if state != "excluded"]
     there = [i for i in there if kinds[i][1] != "playground"]
     place = {message_id: at for at, message_id in enumerate(there)}
     for example in examples:
         lines = [turn for turn in example.turns if not isinstance(turn, Note)]
-        context = list(example.source_ids[len(example.turns) - len(lines) :])
-        end = place[context.pop()]
-        for at, turn in enumerate(reversed(lines), start=1):
-            if turn != NOT_SHARED:
-                assert place[context.pop()] == end - at
-        assert not context
+        context = example.source_ids[len(example.turns) - len(lines) :]
+        said = there[place[context[0]] : place[context[-1]] + 1]
+        meant = "".join(mark_of(i) if i in allowed else " - " for i in said)
+        shown = "".join(" - " if t == NOT_SHARED else "".join(marks_in(t.text)) for t in lines)
+        shown += "".join(marks_in(example.reply))
+        assert re.sub("(?: - )+", "-", meant) == re.sub("(?: - )+", "-", shown).lstrip("-")
+
+
+def marks_in(text: str) -> list[str]:
+    return re.findall(r"mark\d+x", text)
 
 
 @pytest.mark.slow
@@ -402,7 +400,7 @@ def test_the_door_looks_each_of_ten_thousand_rows_up_anew(mixed, tmp_path: Path)
 
 def line_of(ids: tuple[int, ...], **changes) -> str:
     turns = tuple(Said("mira", f"words {i}") for i in ids[:-1])
-    example = Example(str(ids[-1]), "P", turns, "yes", 1, ids, HALL, ids[-1])
+    example = Example(str(ids[-1]), "P", turns, "yes", 1, ids, HALL, ids[-1], reply_ids=ids[-1:])
     return to_json_line(replace(example, **changes))
 
 
@@ -470,6 +468,9 @@ def test_the_door_follows_what_changes_after_the_set_was_made(few: Database, tmp
         (line_of((4, 5, 8), source_ids=(5, 8)), "does not name the message"),
         (line_of((4, 5, 8), source_ids=()), "does not name the message"),
         (line_of((4, 5, 8), example_id="5"), "does not name the message"),
+        (line_of((4, 5, 8), reply_ids=()), "does not name the message"),
+        (line_of((4, 5, 8), reply_ids=(5,)), "does not name the message"),
+        (line_of((4, 5, 8), reply_ids=(5, 8)), "does not name the message"),
     ],
 )
 def test_the_door_refuses_lines_that_do_not_say_whose_they_are(
@@ -477,6 +478,16 @@ def test_the_door_refuses_lines_that_do_not_say_whose_they_are(
 ) -> None:
     folder = write_set(tmp_path / "set", [line_of((4, 5, 8)), line])
     with pytest.raises(ConsentError, match=rf"Line 2 of .*{reason}"):
+        check_dataset_may_train(folder, few)
+
+
+def test_a_reply_of_several_messages_names_them_all(few: Database, tmp_path: Path) -> None:
+    turns = (Said("mira", "hi"), Said("mira", "there", goes_on=True))
+    lines = [line_of((1, 5, 8, 12), turns=turns, reply_ids=(8, 12))]
+    folder = write_set(tmp_path / "set", lines)
+    check_dataset_may_train(folder, few)
+    few.mark_deleted([8], 5)
+    with pytest.raises(ConsentError, match="not there any more"):
         check_dataset_may_train(folder, few)
 
 

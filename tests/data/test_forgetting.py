@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from data import forgetting
 from data.budget import EstimatedTokenizer
-from data.dataset import DatasetOptions, PersonaText, make_dataset
+from data.dataset import DatasetOptions, make_dataset
 from data.erased import Erased
 from data.forgetting import ForgettingBusyError, forget_member, forget_messages, resume
 from data.forgetting_files import BeingMadeError, sweep
@@ -29,6 +29,7 @@ from data.forgetting_models import taint_if_lost
 from data.forgetting_rewrite import holds_one, rewrite
 from data.forgetting_rules import Rules
 from data.importers.importing import import_paths
+from data.personas import PersonaText
 from data.restoring import restore
 from data.windows import WindowOptions
 from model import trained_on
@@ -508,18 +509,23 @@ def test_a_page_goes_as_a_whole(tmp_path: Path) -> None:
 def test_a_set_that_was_read_before_holds_nothing_of_them(
     home: Home, database: Database, furnished: Furnished
 ) -> None:
-    forgotten: list[bool] = []
+    forgotten: list[str] = []
 
     def forget(step: str, done: int, total: int) -> None:
+        """As a running bot does: another process, which leaves alone what is being made."""
         if step == "choosing examples" and not forgotten:
-            report = forget_member(home, database, furnished.member_id, by="test")
-            forgotten.append(report.is_done)
+            command = [sys.executable, "-c", FORGET, str(home.root), str(furnished.member_id)]
+            ran = subprocess.run(command, cwd=PROGRAM_DIR, capture_output=True, text=True)
+            forgotten.append(ran.stdout.split()[-1])
 
     options = DatasetOptions(WindowOptions(0, 512, 5_000))
     persona = PersonaText("Mynah", "You are Mynah.")
     folder = home.datasets / "second"
     make_dataset(database, folder, EstimatedTokenizer(), persona, options, forget)
-    assert forgotten == [True]
+    assert forgotten == ["done"]
+    words = (folder / "training_data.jsonl").read_text(encoding="utf-8")
+    assert not any(marker in words for marker in furnished.markers)
+    assert [report.is_done for report in resume(home, database)] == [True]
     check_nothing_is_left(home, furnished)
     assert verify_manifest(folder).counts["training"] > 10
 

@@ -44,10 +44,10 @@ def test_a_server_answers_on_discord_and_its_failure_is_silence(
             world.say(general, alice, "Mynah, and tomorrow?")
             bot.wait_until(lambda: bot.ask("stats")["statistics"]["24h"]["errors"] == 1)
             assert "status 500" in bot.ask("stats")["serving"]["trouble"]
-            server.status, server.reply = 200, "tomorrow as well"
+            server.status, server.reply = 200, "tomorrow\nas well"
             server.faults.append(Fault(503))  # it passes
             world.say(general, alice, "Mynah, are you there?")
-            assert bot.wait_posts(2)[1].content == "tomorrow as well"
+            assert bot.wait_posts(2)[1].content == "tomorrow\nas well"
             assert bot.ask("stats")["serving"]["trouble"] == ""
             assert bot.end() == ExitCode.DONE
     kept = [path for path in home.root.rglob("*") if path.is_file()]

@@ -3,6 +3,7 @@ never wrong."""
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -182,12 +183,12 @@ def test_pausing_and_going_on(engine: Engine) -> None:
 
 def test_a_quarter_of_the_time_takes_four_times_as_long(roomy: Engine) -> None:
     ids = made_up_ids(2, 3000)
-    took_s = {}
+    took_s: dict[float, float] = {}
     for share in (1.0, 0.25, 1.0):
         roomy.set_reading(share)
         began_s = time.monotonic()
         read_through(roomy, "a", ids)
-        took_s[share] = time.monotonic() - began_s
+        took_s[share] = min(time.monotonic() - began_s, took_s.get(share, math.inf))
         roomy.forget("a")
     assert 2.5 < took_s[0.25] / took_s[1.0] < 8.0, took_s
 

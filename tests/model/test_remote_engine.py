@@ -132,6 +132,7 @@ def test_nobodys_words_become_a_servers_control_tokens(text: str, inert: str) ->
         whole = "".join(one["content"] for one in spoken)
         assert inert in whole
         assert text == inert or text not in whole
+    assert inert in messages(f"You are Mynah. {text}", ())[0]["content"], "it may quote members"
 
 
 # -- what comes back -------------------------------------------------------------------------------

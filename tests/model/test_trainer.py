@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model import forge, trainer
+from model import forge, served_as, trainer
 from model.chat_format import Own, Said, Turn, turns_to_json
 from model.profiles import DEMO
 from model.trainer import TrainingError, choose_within_budget
@@ -27,7 +27,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count in (("training_data.jsonl", 40), ("validation_data.jsonl", 4)):
         rows = [example([Said("bob", f"boss wiped {n} raid"), Own("lol")]) for n in range(count)]
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    manifest.write_manifest(folder, "dataset", {}, {})
+    config = {"persona": PERSONA, "persona_name": "Mynah"}
+    manifest.write_manifest(folder, "dataset", config, {})
     return folder
 
 
@@ -92,6 +93,7 @@ def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path)
     assert forge.is_finished(run, hf_dir, dataset, PROFILE)
     assert run.gguf_sha256() == manifest.sha256_file(run.gguf)
     figures = manifest.verify_manifest(run.gguf_dir).counts
+    assert served_as.read(run.gguf_dir) == served_as.ServedAs((("Mynah", PERSONA),))
     assert figures["nll_f16"] == pytest.approx(figures["nll_merged"], rel=forge.F16_TOLERANCE)
 
     assert not forge.train(run, hf_dir, dataset, PROFILE, limit=None)

@@ -101,6 +101,20 @@ def test_channels_keep_the_allow_list(db: Database) -> None:
         db.set_allowed(12, True)
 
 
+def test_a_thread_is_where_its_parent_is(db: Database) -> None:
+    general = ChannelRecord(10, 1, "The Lantern", "general")
+    other = ChannelRecord(20, 1, "The Lantern", "other")
+    threads = [ChannelRecord(n, 1, "The Lantern", "a thread", parent_id=10) for n in (11, 12)]
+    db.upsert_channels([general, other, threads[0]])
+    db.set_allowed(10, False)
+    db.upsert_channels(threads)
+    assert {c.channel_id for c in db.channels() if c.is_allowed} == {20}
+    db.set_allowed(10, True)
+    assert all(c.is_allowed for c in db.channels())
+    db.set_allowed(11, False)
+    assert [c.channel_id for c in db.channels() if not c.is_allowed] == [11]
+
+
 def test_a_channel_is_quiet_until_then_and_keeps_that(db: Database) -> None:
     general = ChannelRecord(10, 1, "The Lantern", "general")
     db.upsert_channels([general])

@@ -69,6 +69,18 @@ def test_the_content_hash_names_what_is_in_a_folder(tmp_path: Path) -> None:
     assert content_hash(tmp_path) != first
 
 
+def test_the_content_hash_leaves_out_what_a_step_does_not_use(tmp_path: Path) -> None:
+    hashes = []
+    for later in ("one", "two"):
+        (tmp_path / "a.txt").write_text("stays")
+        (tmp_path / "later.txt").write_text(later)
+        write_manifest(tmp_path, "dataset", {}, {})
+        hashes.append((content_hash(tmp_path), content_hash(tmp_path, {"later.txt"})))
+    (first, without_first), (second, without_second) = hashes
+    assert without_first == without_second
+    assert len({first, second, without_first}) == 3
+
+
 def test_a_missing_file_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"model\.gguf is missing"):
         write_manifest(tmp_path, "gguf", {}, {}, files=["model.gguf"])
