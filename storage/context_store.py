@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from storage import settings
 from storage.connections import Connections
-from storage.schema import config, conversation_context, messages, statistics
+from storage.schema import channel_config, config, conversation_context, messages, statistics
 
 KEPT_LINES = 800
 """What `append_context_lines` keeps of a channel: twice what a restarted bot reads back."""
@@ -41,7 +41,7 @@ class ContextLine:
 
 
 class ContextStore(Connections):
-    """config, statistics and conversation_context. Any thread."""
+    """config, channel_config, statistics and conversation_context. Any thread."""
 
     def config_rows(self) -> dict[str, str]:
         """The stored settings as texts; `storage.settings.load` makes values of them."""
@@ -68,6 +68,36 @@ class ContextStore(Connections):
         settings.find(name)
         with self.writing() as connection:
             connection.execute(config.delete().where(config.c.name == name))
+
+    def channel_config_rows(self) -> dict[int, dict[str, str]]:
+        """What counts in single channels instead of the settings, by channel; as texts."""
+        found: dict[int, dict[str, str]] = {}
+        with self.reading() as connection:
+            for row in connection.execute(select(channel_config)):
+                found.setdefault(row.channel_id, {})[row.name] = row.value
+        return found
+
+    def set_channel_config(self, channel_id: int, name: str, text: str | None) -> None:
+        """Give a channel a value of its own; None: the setting counts there again.
+
+        Raises SettingError for an unknown name, a bad value, and what no channel has of its own.
+        """
+        setting = settings.find(name)
+        if not setting.by_channel:
+            raise settings.SettingError(f"{name} is the same in all channels.")
+        table = channel_config
+        is_it = (table.c.channel_id == channel_id) & (table.c.name == name)
+        with self.writing() as connection:
+            if text is None:
+                connection.execute(table.delete().where(is_it))
+                return
+            stored = settings.to_text(setting, settings.parse(setting, text))
+            statement = insert(table).values(channel_id=channel_id, name=name, value=stored)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["channel_id", "name"], set_={"value": stored}
+                )
+            )
 
     def add_statistic(self, name: str, value: float, at_ms: int) -> None:
         """Keep one measured value."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in storage/migrations/versions; compared before Alembic is imported."""
 
 metadata = MetaData()
@@ -53,7 +53,19 @@ channels = Table(
     Column("parent_id", Integer),
     Column("is_allowed", Integer, nullable=False, server_default=text("1")),
     Column("quiet_until_ms", Integer, nullable=False, server_default=text("0")),
+    Column("readers", Text),
 )
+"""`readers`: who may read the channel on the platform, as JSON (storage.records.Readers); NULL where
+nobody said."""
+
+channel_config = Table(
+    "channel_config",
+    metadata,
+    Column("channel_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What counts in one channel and its threads instead of the setting of that name."""
 
 messages = Table(
     "messages",
@@ -73,7 +85,7 @@ messages = Table(
     Column("attachment_names", Text, nullable=False, server_default=text("'[]'")),
     Index("messages_by_channel", "channel_id", "message_id"),
 )
-"""`messages_fts` (FTS5) indexes `content`; see migration 0001. Lists are JSON. There is no index by
+"""`messages_fts` (FTS5) indexes `content`; see migration 0005. Lists are JSON. There is no index by
 author: it would cost a third of an import's writing, and a member is looked for once in a while."""
 
 conversation_context = Table(
@@ -190,3 +202,64 @@ erasures = Table(
 """What is still to be erased; a row goes once all of it is done. `member_id` is NULL where single
 messages were deleted; `message_ids` are int64, little-endian; `names` and `done` (the places that
 are) are JSON."""
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("message_id", Integer, primary_key=True, autoincrement=False),
+    Column("asked_id", Integer, nullable=False),
+    Column("channel_id", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("line", Integer, nullable=False, server_default=text("0")),
+    Column("score", Float),
+    Column("good", Float, nullable=False, server_default=text("0")),
+    Column("bad", Float, nullable=False, server_default=text("0")),
+    Column("answers", Integer, nullable=False, server_default=text("0")),
+    Column("deleted_at_ms", Integer),
+    Index("replies_by_time", "at_ms"),
+    Index("replies_by_asked", "asked_id"),
+)
+"""The persona's own messages: to which one each answers, its place among the lines of that answer
+(0: the first), and how it was received (NULL: nobody showed it). Never a word."""
+
+rehearsals = Table(
+    "rehearsals",
+    metadata,
+    Column("rehearsal_id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("began_at_ms", Integer, nullable=False),
+    Column("ended_at_ms", Integer),
+    Column("version_id", Text, nullable=False, server_default=text("''")),
+    Column("model_sha256", Text, nullable=False, server_default=text("''")),
+    Column("settings", Text, nullable=False, server_default=text("'{}'")),
+    Column("options", Text, nullable=False, server_default=text("'{}'")),
+    Column("messages", Integer, nullable=False, server_default=text("0")),
+    Column("error", Text, nullable=False, server_default=text("''")),
+)
+"""Runs in which the persona was only heard by its owner; `kind` is replay or live."""
+
+rehearsed = Table(
+    "rehearsed",
+    metadata,
+    Column("rehearsed_id", Integer, primary_key=True),
+    Column("rehearsal_id", Integer, nullable=False),
+    Column("message_id", Integer, nullable=False),
+    Column("channel_id", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+    Column("parts", Text, nullable=False, server_default=text("'{}'")),
+    Column("draft", Text, nullable=False, server_default=text("''")),
+    Column("guard", Text, nullable=False, server_default=text("''")),
+    Column("source_ids", Text, nullable=False, server_default=text("'[]'")),
+    Column("total_s", Float, nullable=False, server_default=text("0")),
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    Column("answered_at_ms", Integer),
+    Column("answered_by", Integer),
+    Column("posted_id", Integer),
+    Index("rehearsed_once", "rehearsal_id", "message_id", unique=True),
+    Index("rehearsed_posted", "posted_id"),
+)
+"""One row a message of a rehearsal: what it would have done. `draft` are the model's words, and
+`source_ids` (JSON) the messages that it was shown; both go when one of those is forgotten."""

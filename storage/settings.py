@@ -48,6 +48,8 @@ class Setting:
     """True: counts from the next message on. False: counts after a restart of the bot."""
     command: str | None = None
     """The chat command that sets it, such as "!setrate"."""
+    by_channel: bool = False
+    """Whether a channel may have a value of its own (`Settings.overlaid`)."""
     environment: str | None = None
     """The environment variable that overrides it, and that the home's .env seeds it from."""
 
@@ -73,10 +75,131 @@ SETTINGS: tuple[Setting, ...] = (
         "response_rate",
         "float",
         0.05,
-        "How likely Mynah is to answer a message that is not addressed to it; 0: never.",
+        "How much Mynah takes part unasked: 0 never, 0.05 like a quiet regular, 1 answers every "
+        "message. It scales the threshold and the pauses below.",
         low=0.0,
         high=1.0,
         command="!setrate",
+        by_channel=True,
+    ),
+    Setting(
+        "speak_threshold",
+        "float",
+        0.7,
+        "How much a message has to concern Mynah before it speaks unasked, at the response rate "
+        "that it ships with; lower speaks more.",
+        low=0.0,
+        high=1.0,
+        command="!setthreshold",
+        by_channel=True,
+    ),
+    Setting(
+        "unasked_channel_minutes",
+        "int",
+        30,
+        "How long Mynah waits in a channel before it speaks unasked again, at the response rate "
+        "that it ships with; a higher rate shortens it.",
+        low=0,
+        high=1440,
+        unit="minutes",
+        by_channel=True,
+    ),
+    Setting(
+        "unasked_member_minutes",
+        "int",
+        60,
+        "The same for one member: how long until Mynah answers them unasked again.",
+        low=0,
+        high=1440,
+        unit="minutes",
+        by_channel=True,
+    ),
+    Setting(
+        "unasked_a_day",
+        "int",
+        20,
+        "How often Mynah speaks unasked within 24 hours, at the response rate that it ships with.",
+        low=0,
+        high=1000,
+        unit="times",
+    ),
+    Setting(
+        "attention_seconds",
+        "int",
+        120,
+        "How long after it spoke Mynah takes what directly follows as meant for it.",
+        low=0,
+        high=600,
+        unit="seconds",
+        by_channel=True,
+    ),
+    Setting(
+        "lurk",
+        "bool",
+        False,
+        "Whether Mynah only reads along and answers nobody, not even when addressed.",
+        by_channel=True,
+    ),
+    Setting(
+        "quiet_hours",
+        "str",
+        "",
+        "Hours of this computer's clock during which Mynah speaks only when addressed, such as "
+        "23:00-07:30; several with commas. Empty: none.",
+        low=0,
+        high=200,
+        by_channel=True,
+    ),
+    Setting(
+        "speaks_in_public",
+        "bool",
+        False,
+        "Whether Mynah speaks at all where others hear it. Off until its owner has seen in a "
+        "rehearsal what it would have said.",
+    ),
+    Setting(
+        "rehearsal_channel_id",
+        "ids",
+        "",
+        "A private channel in which Mynah shows its admins what it would have said, to be answered "
+        "with a reaction; empty: none.",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "delivery",
+        "choice",
+        "lines",
+        "How a reply appears. Lines: line by line, with the pauses of people here. Whole: one "
+        "message. Growing: one message that is edited while it is written.",
+        choices=("lines", "whole", "growing"),
+        by_channel=True,
+    ),
+    Setting(
+        "reacts",
+        "bool",
+        True,
+        "Whether Mynah gives a reaction where a regular would just react.",
+        by_channel=True,
+    ),
+    Setting(
+        "links_allowed",
+        "str",
+        "",
+        "Hosts that Mynah may link to, such as wikipedia.org, github.com; a link that somebody just "
+        "posted in the channel is always allowed. No others are.",
+        low=0,
+        high=2000,
+    ),
+    Setting(
+        "persona_file",
+        "str",
+        "",
+        "Which file of the personas folder gives the voice, without its .md; empty: the first that "
+        "names the channel, else the style card.",
+        low=0,
+        high=100,
+        by_channel=True,
     ),
     Setting(
         "temperature",
@@ -504,6 +627,24 @@ class Settings(Mapping[str, Value]):
 
     def __repr__(self) -> str:
         return f"Settings({self._values!r})"
+
+    def overlaid(self, rows: Mapping[str, str]) -> Settings:
+        """These with a channel's own values (`by_channel` settings, as stored texts) on top.
+
+        A row that cannot be used changes nothing. Never raises.
+        """
+        values: dict[str, Value] = {}
+        for name, text in rows.items():
+            try:
+                if (setting := find(name)).by_channel:
+                    values[name] = parse(setting, text)
+            except SettingError:
+                continue
+        if not values:
+            return self
+        found = Settings()
+        found._values = {**self._values, **values}
+        return found
 
     def number(self, name: str) -> float:
         """The value of a float or int setting."""
