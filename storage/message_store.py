@@ -15,11 +15,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select, text, tuple_, update
+from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_, update
 
 from storage.connections import Connections
 from storage.erasure_store import queue_deleted
 from storage.records import MessageKind, MessageRecord, Origin, Reaction
+from storage.rehearsal_store import drop_rehearsed
 from storage.schema import channels, conversation_context, members, messages
 from storage.tombstones import forgotten_among
 from storage.upserting import UpsertCount, upsert_rows
@@ -55,13 +56,6 @@ _INDEX_NEW = """
     INSERT INTO messages_fts (rowid, content)
     SELECT message_id, content FROM messages WHERE message_id IN (SELECT value FROM json_each(?))
 """
-_RECALLABLE = f"""
-    CROSS JOIN messages ON message_id = messages_fts.rowid AND deleted_at_ms IS NULL
-        AND kind <> '{MessageKind.SYSTEM.value}' AND origin <> '{Origin.PLAYGROUND.value}'
-    CROSS JOIN members ON member_id = author_id
-        AND NOT is_bot AND NOT is_excluded AND consent <> 'opted_out'
-    CROSS JOIN channels ON channels.channel_id = messages.channel_id AND is_allowed
-"""
 _WORD = re.compile(r"\w+")
 
 
@@ -85,7 +79,8 @@ class MessageStore(Connections):
         return count
 
     def mark_deleted(self, message_ids: Iterable[int], at_ms: int) -> int:
-        """Somebody deleted these: their words go, here and from the persona's transcript.
+        """Somebody deleted these: their words go, here, from the persona's transcript and from what
+        was rehearsed.
 
         Verdicts on them stay: those hold no words.
         Returns how many were not deleted before. The rows stay, so that no import brings them back.
@@ -102,6 +97,7 @@ class MessageStore(Connections):
                 ).rowcount
                 lines = conversation_context
                 connection.execute(lines.delete().where(lines.c.message_id.in_(ids)))
+                drop_rehearsed(connection, ids)
         return deleted
 
     def messages(
@@ -165,9 +161,14 @@ class MessageStore(Connections):
             rows = connection.execute(query.group_by(*group).order_by(*group))
             return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
-    def recent_messages(self, channel_id: int, limit: int) -> list[MessageRecord]:
-        """The newest messages of a channel that are not deleted, oldest first."""
+    def recent_messages(
+        self, channel_id: int, limit: int, *, before_id: int | None = None
+    ) -> list[MessageRecord]:
+        """The newest messages of a channel that are not deleted, oldest first; of those with an id
+        below `before_id` where that is given."""
         query = select(messages).where(messages.c.channel_id == channel_id)
+        if before_id is not None:
+            query = query.where(messages.c.message_id < before_id)
         query = query.where(messages.c.deleted_at_ms.is_(None))
         return self._fetch(query.order_by(messages.c.message_id.desc()).limit(limit))[::-1]
 
@@ -242,27 +243,22 @@ class MessageStore(Connections):
         """(message id, BM25 score) of the messages that hold any of the query's words, best first.
 
         Higher is better (FTS5's own sign turned round). The query is free text: no character of it
-        is an operator. At most 32 different words count. `recallable_only` passes over what must
-        not be recalled (`data.memory.may_be_recalled`, but for its least number of words), so that
-        it takes no place among the `limit`.
+        is an operator. At most 32 different words count, and in a large home of many common ones
+        the rarest (text_search.py). `recallable_only` passes over what must not be recalled
+        (`data.memory.may_be_recalled`, but for its least number of words), so that it takes no
+        place among the `limit`.
         """
         words = list(dict.fromkeys(_WORD.findall(query.lower())))[:_MAX_SEARCH_WORDS]
         if not words or limit < 1:
             return []
-        # FTS5 itself sorts by rank, so rows are looked up only until `limit` of them have passed.
-        found = text(
-            f"SELECT messages_fts.rowid, rank FROM messages_fts "
-            f"{_RECALLABLE if recallable_only else ''} "
-            "WHERE messages_fts MATCH :words ORDER BY rank LIMIT :limit"
-        )
-        any_word = " OR ".join(f'"{word}"' for word in words)
+        from storage import text_search  # late: NumPy, 12 MB that most scripts do not need
+
         with self.reading() as connection:
-            rows = connection.execute(found, {"words": any_word, "limit": limit})
-            return [(row[0], -row[1]) for row in rows]
+            return text_search.search(connection, words, limit, recallable_only=recallable_only)
 
     def _fetch(self, query: Select[Any]) -> list[MessageRecord]:
         with self.reading() as connection:
-            return [_to_record(row) for row in connection.execute(query)]
+            return [to_record(row) for row in connection.execute(query)]
 
 
 def write_messages(connection: Connection, records: Iterable[MessageRecord]) -> UpsertCount:
@@ -345,7 +341,7 @@ def _to_row(record: MessageRecord) -> tuple[Any, ...]:
     )
 
 
-def _to_record(row: Row[Any]) -> MessageRecord:
+def to_record(row: Row[Any]) -> MessageRecord:
     return MessageRecord(
         row[0],
         row[1],

@@ -3,12 +3,21 @@
 LanceDB does not erase what it deletes and does not fsync, so nothing lies here that could not be
 built again from SQLite: the builder moves a folder that cannot be read aside and starts empty. That
 a file is damaged is known by its seal (vector_seal.py), before LanceDB reads it.
+
+From `INDEXED_FROM` vectors on a search compares with codes of one bit a dimension (LanceDB's
+IVF_RQ, after RaBitQ, Gao and Long 2024), all of them, and then with the vectors of the nearest few
+hundred. That takes 62 bytes a message in memory and 16 ms at a million, where reading every vector
+takes 1.3 s. What has no code yet is compared with as well, so whatever is added is found at once.
+The codes lie among LanceDB's own files: sealed with them, and made anew where something is to be
+forgotten.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import os
 import shutil
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -17,13 +26,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import lancedb
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+os.environ.setdefault("LANCEDB_LOG", "error")
+"""It warns of each part of an index that is empty, on stderr."""
 
-from storage import vector_seal
-from storage.errors import MynahError
+import lancedb  # noqa: E402 - reads that as it is imported
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+from lancedb.background_loop import LOOP  # noqa: E402
+from lancedb.index import BTree, IvfRq  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from storage import vector_seal  # noqa: E402
+from storage.errors import MynahError  # noqa: E402
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +49,27 @@ _COMPACT_EVERY = 64
 """Each write leaves a small file; every so many they are merged."""
 _KEEP_VERSIONS = timedelta(minutes=1)
 """How long a merged-away version stays for other processes' readers; a search takes 20 ms."""
+_EACH_TIME = timedelta(0)
+"""How often it is looked what another process (scripts/5_build_memory.py) has written."""
 _DELETE_CHUNK = 1_000
 _COPIED_AT_ONCE = 10_000
+
+INDEXED_FROM = 5_000
+"""Vectors. With fewer all are read, which is exact: 1.3 ms a thousand."""
+_CODES, _IDS = "codes", "ids"
+"""The names of LanceDB's indexes."""
+_MOST_SEGMENTS = 8
+"""What was written since the codes were made gets a segment of its own at each merging. A search
+looks into each (0.3 ms); beyond so many all codes are made anew: 1 s for 100,000, 30 s for a
+million."""
+_ALL_PARTS = 1 << 20
+"""LanceDB would look only into the nearest parts of its index and miss one neighbour in ten. All
+codes of a million take 10 ms."""
+_COMPARED = 192
+"""How many of the nearest by their codes are compared with exactly, at least."""
+_CACHE_BYTES = 16_000_000
+_CACHE_BYTES_EACH = 128
+"""What LanceDB may keep in memory of its indexes: twice what the codes of all messages take."""
 
 
 class VectorError(MynahError):
@@ -44,11 +77,7 @@ class VectorError(MynahError):
 
 
 class VectorIndex:
-    """Vectors by message id, L2-normalised, in one folder. Any thread, several processes.
-
-    Searches compare with every vector: below about 100,000 rows that takes some 15 ms per 20,000
-    and is exact, where LanceDB's approximate index finds a fifth of the neighbours.
-    """
+    """Vectors by message id, L2-normalised, in one folder. Any thread, several processes."""
 
     def __init__(self, folder: Path, dimensions: int, *, repair: bool = True) -> None:
         """Open or make the index.
@@ -132,13 +161,15 @@ class VectorIndex:
         """
         iterator = iter(ids)
         while chunk := list(islice(iterator, _DELETE_CHUNK)):
-            self._table.delete(f"id IN ({', '.join(str(int(i)) for i in chunk)})")
+            self._table.delete(_among(chunk))
             vector_seal.seal(self.folder)
 
     def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """The `k` nearest to `vector` (dimensions,) as (message id, cosine -1 to 1), best first.
 
-        Raises VectorError for another shape, and where the index cannot be read any more.
+        Exact below INDEXED_FROM vectors. Above, cosines are exact and 97% and more of the nearest
+        are found (scripts/bench_search.py). Raises VectorError for another shape, and where the
+        index cannot be read any more.
         """
         if vector.shape != (self.dimensions,):
             raise VectorError(
@@ -148,8 +179,9 @@ class VectorIndex:
             return []
         unit = _normalised(vector[None, :])[0]
         try:
-            query = self._table.search(unit).distance_type("cosine").bypass_vector_index()
-            found = query.select(["id", "_distance"]).limit(k).to_arrow()
+            query = self._read.vector_search(unit).distance_type("cosine").nprobes(_ALL_PARTS)
+            query = query.refine_factor(max(2, math.ceil(_COMPARED / k)))
+            found = LOOP.run(query.select(["id", "_distance"]).limit(k).to_arrow())
         except BaseException as error:
             if not _is_lances(error):
                 raise
@@ -160,25 +192,45 @@ class VectorIndex:
             for i, d in zip(found["id"].to_pylist(), distances, strict=True)
         ]
 
+    def vectors(self, ids: Collection[int]) -> dict[int, NDArray[np.float32]]:
+        """The vectors of those of the messages that have one, each (dimensions,) of length 1.
+
+        200 take 5 ms, more where they lie far apart. Raises VectorError where the index cannot be
+        read any more.
+        """
+        if not ids:
+            return {}
+        try:
+            query = self._read.query().where(_among(sorted(ids))).limit(len(ids))
+            found = LOOP.run(query.to_arrow())
+        except BaseException as error:
+            if not _is_lances(error):
+                raise
+            raise _unreadable(self.folder, error) from error
+        rows = found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        rows = rows.reshape(-1, self.dimensions)
+        return dict(zip(found["id"].to_pylist(), rows, strict=True))
+
     def compact(self) -> None:
-        """Merge small files and drop versions older than a minute. Safe while others read."""
+        """Merge small files, give what was written since its codes, and drop versions older than a
+        minute. Safe while others read."""
         self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+        _index(self._table)
         vector_seal.seal(self.folder)
 
     def _open(self, make: bool) -> Any:
         if make:
             self.folder.mkdir(parents=True, exist_ok=True)
         vector_seal.check(self.folder)
-        # Interval 0: each call sees what another process (scripts/5_build_memory.py) has written
-        # meanwhile.
-        connection = lancedb.connect(self.folder, read_consistency_interval=timedelta(0))
+        connection = lancedb.connect(self.folder, read_consistency_interval=_EACH_TIME)
         if make:
             table = connection.create_table(_TABLE, schema=self._schema, exist_ok=True)
         else:
             table = connection.open_table(_TABLE)
         if table.schema != self._schema:
             raise ValueError(f"its rows are {table.schema}, not of {self.dimensions} dimensions")
-        _probe(table, self.dimensions)
+        self._read = LOOP.run(_for_reading(self.folder, table.count_rows()))
+        _probe(self._read, self.dimensions)
         return table
 
     def _move_aside(self) -> Path:
@@ -238,6 +290,7 @@ def rebuild_without(folder: Path, ids: Collection[int]) -> int:
                 schema=reader.schema,
                 mode="overwrite",
             )
+            _index(new)
             new.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
         vector_seal.seal(folder)
     except BaseException as error:
@@ -247,6 +300,22 @@ def rebuild_without(folder: Path, ids: Collection[int]) -> int:
     finally:
         kept.unlink(missing_ok=True)
     return left_out
+
+
+def _index(table: Any) -> None:
+    """Make the codes, and the order by id that `vectors` and `add` look rows up in, where they are
+    worth it and missing, or in too many segments."""
+    if table.count_rows() < INDEXED_FROM:
+        return
+    made = {index.name: index for index in table.list_indices()}
+    if _IDS not in made:
+        table.create_index("id", config=BTree(), name=_IDS)
+    if _CODES not in made or made[_CODES].num_segments > _MOST_SEGMENTS:
+        table.create_index("vector", config=IvfRq(distance_type="cosine"), name=_CODES)
+
+
+def _among(ids: Iterable[int]) -> str:
+    return f"id IN ({', '.join(str(int(i)) for i in ids)})"
 
 
 def _copy_without(table: Any, ids: set[int], target: Path) -> int:
@@ -273,10 +342,21 @@ def _unreadable(folder: Path, error: BaseException) -> VectorError:
     )
 
 
+async def _for_reading(folder: Path, rows: int) -> Any:
+    """The table as LanceDB's own loop sees it: its blocking calls go there and back six times a
+    search. What it keeps in memory of its indexes is bounded."""
+    cache = lancedb.Session(index_cache_size_bytes=_CACHE_BYTES + _CACHE_BYTES_EACH * rows)
+    connection = await lancedb.connect_async(
+        folder, read_consistency_interval=_EACH_TIME, session=cache
+    )
+    return await connection.open_table(_TABLE)
+
+
 def _probe(table: Any, dimensions: int) -> None:
-    """Read once through every file: a power cut may have left any of them empty."""
-    if table.count_rows():
-        table.search(np.ones(dimensions, np.float32)).bypass_vector_index().limit(1).to_arrow()
+    """Search once: where there is no seal that is the only check; and the next search is not the
+    first, which reads all codes (0.4 s for a million)."""
+    query = table.vector_search(np.ones(dimensions, np.float32)).distance_type("cosine")
+    LOOP.run(query.nprobes(_ALL_PARTS).limit(1).to_arrow())
 
 
 def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

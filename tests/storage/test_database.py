@@ -248,3 +248,37 @@ def test_a_failing_disk_is_a_sentence(tmp_path: Path, said: str) -> None:
         explaining(tmp_path / "mynah.db"),
     ):
         raise sqlite3.OperationalError(said)
+
+
+def test_a_channels_own_settings(db: Database) -> None:
+    assert db.channel_config_rows() == {}
+    db.set_channel_config(2**62, "response_rate", " 0.90 ")
+    db.set_channel_config(2**62, "lurk", "yes")
+    db.set_channel_config(5, "response_rate", "0")
+    db.set_channel_config(2**62, "response_rate", "0.8")
+    assert db.channel_config_rows() == {
+        2**62: {"response_rate": "0.8", "lurk": "on"},
+        5: {"response_rate": "0.0"},
+    }
+    assert db.config_rows().get("response_rate") is None
+    db.set_channel_config(2**62, "response_rate", None)
+    db.set_channel_config(2**62, "response_rate", None)
+    db.set_channel_config(5, "response_rate", None)
+    assert db.channel_config_rows() == {2**62: {"lurk": "on"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("response_rate", "9", "from 0.0 to 1.0"),
+        ("temprature", "0.5", "There is no setting"),
+        ("temprature", None, "There is no setting"),
+        ("temperature", "0.5", "the same in all channels"),
+    ],
+)
+def test_what_a_channel_cannot_have_of_its_own(
+    db: Database, name: str, text: str | None, says: str
+) -> None:
+    with pytest.raises(SettingError, match=says):
+        db.set_channel_config(5, name, text)
+    assert db.channel_config_rows() == {}

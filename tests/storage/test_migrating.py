@@ -24,7 +24,7 @@ from storage.schema import HEAD, metadata
 from tests.storage.rows import message
 
 FIXTURES = Path(__file__).parent / "fixtures"
-OLDER = ("0001", "0002", "0003")
+OLDER = ("0001", "0002", "0003", "0004")
 
 # A process that dies in the middle of a migration: a table is made, nothing committed.
 DIE_IN_MIGRATION = """
@@ -35,7 +35,7 @@ from storage.database import Database
 
 @event.listens_for(Engine, "after_cursor_execute")
 def die(connection, cursor, statement, parameters, context, executemany):
-    if f"ADD COLUMN {sys.argv[3]}" in statement:
+    if sys.argv[3] in statement:
         names = {row[0] for row in cursor.execute("SELECT name FROM sqlite_master")}
         print(sys.argv[4] in names, flush=True)
         os._exit(137)
@@ -54,8 +54,8 @@ with Database.open(Path(sys.argv[1]), backups=Path(sys.argv[2])) as db:
 """
 
 
-LAST_STEP = ("deferred_why", "erasures")
-"""The column that the newest revision adds last, and a table that it has made by then."""
+LAST_STEP = ("INDEX rehearsed_posted", "rehearsed")
+"""What the newest revision makes late, and a table that it has made by then."""
 
 
 def made(revision: str, folder: Path) -> Path:
@@ -103,7 +103,7 @@ def check_old_rows(db: Database) -> None:
     assert (second.kind, second.reply_to_id) == (MessageKind.REPLY, 1001)
     assert (second.mentioned_ids, second.attachment_names) == ((7,), ("map.png",))
     assert (gone.content, gone.deleted_at_ms) == ("", 1600000180000)
-    assert [i for i, _ in db.search_text("raid", 5)] == [1001]
+    assert [i for i, _ in db.search_text("raiding", 5)] == [1001]  # by stems, since 0005
     assert [m.is_excluded for m in db.members()] == [False, True]
     assert db.members()[0].consent == "opted_in"
     assert db.config_rows()["temperature"] == "0.5"
@@ -154,8 +154,57 @@ def test_an_older_file_is_migrated_whole(tmp_path: Path, old: str) -> None:
         assert db.quiet_until(100) == 0
         db.record_verdicts([VerdictRow(1001, 100, 1, "silent", "chance said no")])
         assert db.cursor("live", 100) == 1001
+        # whose bot spoke in public already goes on
+        assert db.config_rows().get("speaks_in_public") == ("on" if old == "0004" else None)
+        assert [channel.readers for channel in db.channels()] == [None]
+        assert db.channel_config_rows() == {}
     Database.open(tmp_path / "new.db").close()
     assert schema(path) == schema(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize(("channel_id", "speaks"), [(50 << 22, "on"), (10, None)])
+def test_a_bot_that_last_spoke_long_ago_goes_on(
+    tmp_path: Path, channel_id: int, speaks: str | None
+) -> None:
+    """Verdicts are kept for a month. What it said in the playground is nothing in public."""
+    path = made("0004", tmp_path)
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("DELETE FROM verdicts")
+        old.execute(
+            "INSERT INTO conversation_context (channel_id, role, name, text, at_ms, message_id) "
+            "VALUES (?, 'own', '', 'me', 1600000000000, 9)",
+            (channel_id,),
+        )
+        old.commit()
+    with Database.open(path, backups=tmp_path / "backups") as db:
+        assert db.config_rows().get("speaks_in_public") == speaks
+
+
+def test_what_was_stored_before_is_found_by_stems_afterwards(tmp_path: Path) -> None:
+    path = made("0004", tmp_path)
+    said = [(f"we waited {word} the dragons", n) for n, word in enumerate(("ärger", "it"), 2001)]
+    with closing(sqlite3.connect(path)) as old:
+        old.executemany(
+            "INSERT INTO messages (message_id, channel_id, author_id, content, created_at_ms, "
+            "origin, kind) VALUES (?2, 100, 7, ?1, 1600000000000, 'sample', 'default')",
+            said,
+        )
+        old.executemany("INSERT INTO messages_fts (content, rowid) VALUES (?1, ?2)", said)
+        old.commit()
+        waiting = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH 'waiting'"
+        assert old.execute(waiting).fetchall() == []
+    with Database.open(path, backups=tmp_path / "backups") as db:
+        assert {i for i, _ in db.search_text("waiting", 5)} == {2001, 2002}
+        assert [i for i, _ in db.search_text("Arger", 5)] == [2001]
+        db.mark_deleted([2001], 1_700_000_000_000)
+        assert [i for i, _ in db.search_text("dragon", 5)] == [2002]
+        db.scrub()
+        with db.writing() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO messages_fts (messages_fts, rank) VALUES ('integrity-check', 1)"
+            )
+    assert "ärger".encode() not in path.read_bytes()
+    assert b"arger" not in path.read_bytes()
 
 
 def test_there_is_a_file_of_each_older_revision() -> None:
@@ -187,15 +236,15 @@ def test_an_up_to_date_file_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "column", "table"),
-    [("0001", "status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0003", *LAST_STEP)],
+    ("old", "step", "table"),
+    [("0001", "COLUMN status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0004", *LAST_STEP)],
 )
 def test_a_process_that_dies_in_mid_migration_leaves_the_old_file_whole(
-    tmp_path: Path, old: str, column: str, table: str
+    tmp_path: Path, old: str, step: str, table: str
 ) -> None:
     path = made(old, tmp_path)
     before = schema(path)
-    process = start(DIE_IN_MIGRATION, path, tmp_path / "backups", column, table)
+    process = start(DIE_IN_MIGRATION, path, tmp_path / "backups", step, table)
     out, err = process.communicate(timeout=30)
     assert (out.strip(), process.returncode) == ("True", 137), err  # it was in the middle
     assert revision(path) == old

@@ -58,3 +58,22 @@ def test_one_that_cannot_be_read_is_a_sentence(index: VectorIndex) -> None:
     next((index.folder / "vectors.lance" / "data").iterdir()).write_bytes(b"")
     with pytest.raises(VectorError, match="cannot be read"):
         rebuild_without(index.folder, GONE)
+
+
+def test_the_codes_of_a_large_index_are_made_anew(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(6_000, 32)).astype(np.float32)
+    index = VectorIndex(tmp_path / "embeddings", 32)
+    index.add(list(range(6_000)), rows)
+    index.compact()
+    reader = VectorIndex(index.folder, 32, repair=False)
+    assert reader.search(rows[7], 1)[0][0] == 7
+    before = {path for path in index.folder.rglob("*") if path.is_file()}
+    assert [path for path in before if "_indices" in path.parts]
+    assert rebuild_without(index.folder, {7, 8}) == 2
+    after = {path for path in index.folder.rglob("*") if path.is_file()}
+    assert {path.name for path in before & after} <= {"seal.json", "latest_version_hint.json"}
+    assert [path for path in after if "_indices" in path.parts]
+    for one in (reader, index, VectorIndex(index.folder, 32, repair=False)):
+        assert one.search(rows[7], 1)[0][0] != 7
+        assert one.search(rows[9], 1)[0][0] == 9
+        assert one.vectors([7, 8, 9]).keys() == {9}

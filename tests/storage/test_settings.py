@@ -96,6 +96,27 @@ def test_settings_are_complete_and_frozen() -> None:
         Settings({"temprature": 0.5})
 
 
+def test_a_channels_own_values_lie_on_top() -> None:
+    settings = Settings({"response_rate": 0.2, "temperature": 0.3})
+    own = settings.overlaid({"response_rate": "0.9", "lurk": "on"})
+    assert (own.number("response_rate"), own.switch("lurk")) == (0.9, True)
+    assert (own.number("temperature"), own.text("persona_name")) == (0.3, "Mynah")
+    assert (settings.number("response_rate"), settings.switch("lurk")) == (0.2, False)
+    assert own.overlaid({"response_rate": "0"}).number("response_rate") == 0.0
+    # a thread's own, then what cannot be used: another setting, a bad value, none of ours
+    assert settings.overlaid({}) is settings
+    bad = {"temperature": "0.9", "response_rate": "9", "of_the_future": "1"}
+    assert settings.overlaid(bad) == settings
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_only_what_says_so_is_a_channels_own(setting: Setting) -> None:
+    other = {"bool": "on" if setting.default is False else "off"}.get(setting.kind)
+    if other is not None:
+        changed = Settings().overlaid({setting.name: other})[setting.name] != setting.default
+        assert changed == setting.by_channel
+
+
 def test_a_bad_stored_value_gives_the_default_and_a_warning() -> None:
     settings, warnings = load(
         {"temperature": "9", "max_reply_tokens": "77", "of_the_future": "1", "threads": ""}

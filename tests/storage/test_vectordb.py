@@ -1,10 +1,12 @@
-"""Cosine against NumPy, upsert, delete, no text in any file, broken folders moved aside."""
+"""Cosine against NumPy, upsert, delete, no text in any file, broken folders moved aside; the
+codes of a large index."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,3 +162,105 @@ def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
 def test_an_index_of_other_dimensions_is_moved_aside(tmp_path: Path) -> None:
     VectorIndex(tmp_path / "index", 8).add([1], vectors(1, 8))
     assert VectorIndex(tmp_path / "index", 16).count() == 0
+
+
+def test_the_vectors_of_some_ids(tmp_path: Path) -> None:
+    index = VectorIndex(tmp_path / "index", 16)
+    rows = vectors(300) * 2
+    index.add([2**62 + n for n in range(300)], rows)
+    index.delete([2**62 + 7])
+    found = index.vectors([2**62 + 5, 2**62 + 250, 2**62 + 7, 99])
+    assert found.keys() == {2**62 + 5, 2**62 + 250}
+    for message_id, vector in found.items():
+        row = rows[message_id - 2**62]
+        assert vector == pytest.approx(row / np.linalg.norm(row), abs=1e-6)
+    assert index.vectors([]) == {}
+
+
+LARGE, WIDE = 6_000, 128
+
+
+def like_lines(n: int, seed: int = 0) -> NDArray[np.float32]:
+    """Vectors that vary in fewer directions than they have dimensions, as those of lines do."""
+    directions = np.random.default_rng(7).standard_normal((32, WIDE))
+    return (vectors(n, 32, seed) @ directions).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def made_large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With codes for all but the last 100, which were written after them."""
+    folder = tmp_path_factory.mktemp("large") / "index"
+    index = VectorIndex(folder, WIDE)
+    rows = like_lines(LARGE)
+    index.add(list(range(LARGE - 100)), rows[:-100])
+    index.compact()
+    index.add(list(range(LARGE - 100, LARGE)), rows[-100:])
+    return folder
+
+
+@pytest.fixture
+def large(tmp_path: Path, made_large: Path) -> VectorIndex:
+    shutil.copytree(made_large, tmp_path / "index")
+    return VectorIndex(tmp_path / "index", WIDE)
+
+
+def codes_of(index: VectorIndex) -> Any:
+    return {one.name: one for one in index._table.list_indices()}["codes"]
+
+
+def test_a_large_index_finds_nearly_all_that_exact_search_does(large: VectorIndex) -> None:
+    rows, queries = like_lines(LARGE), like_lines(100, seed=1)
+    assert codes_of(large).num_indexed_rows == LARGE - 100
+    found_of_10 = []
+    for query in queries:
+        expected = cosines(rows, query)
+        found = large.search(query, 10)
+        assert [c for _, c in found] == pytest.approx([expected[i] for i, _ in found], abs=1e-5)
+        found_of_10.append(len({i for i, _ in found} & set(np.argsort(-expected)[:10].tolist())))
+    assert sum(found_of_10) >= 970
+
+
+def test_what_is_added_to_a_large_index_is_found_at_once_and_what_is_deleted_not(
+    large: VectorIndex,
+) -> None:
+    rows = like_lines(LARGE)
+    other = VectorIndex(large.folder, WIDE, repair=False)
+    for number in (17, LARGE - 3):  # with a code, and without
+        assert dict(other.search(rows[number], 1)) == pytest.approx({number: 1.0}, abs=1e-6)
+    large.add([17, 10**6], np.stack([rows[18], -rows[17]]))  # replaced, and new
+    assert other.search(-rows[17], 1)[0][0] == 10**6
+    assert {i for i, c in other.search(rows[18], 2) if c > 0.999} == {17, 18}
+    assert other.search(rows[17], 1)[0][0] != 17
+    large.delete([18, LARGE - 3])
+    assert other.search(rows[18], 1)[0][0] == 17
+    assert other.search(rows[LARGE - 3], 1)[0][0] != LARGE - 3
+    large.compact()
+    assert other.search(rows[18], 1)[0][0] == 17
+    assert other.vectors([17, 18, 10**6]).keys() == {17, 10**6}
+    VectorIndex(large.folder, WIDE, repair=False).check()
+
+
+def test_codes_are_made_anew_where_there_are_too_many_segments(large: VectorIndex) -> None:
+    before = codes_of(large).index_uuid
+    segments = []
+    for round_ in range(12):
+        large.add([10**6 + round_], like_lines(1, seed=100 + round_))
+        large.compact()
+        segments.append(codes_of(large).num_segments)
+    assert max(segments) <= 9
+    assert segments[-1] < max(segments)
+    assert codes_of(large).index_uuid != before
+    assert codes_of(large).num_unindexed_rows == 0
+    assert large.search(like_lines(1, seed=103)[0], 1)[0][0] == 10**6 + 3
+
+
+def test_codes_that_were_damaged_are_noticed(large: VectorIndex) -> None:
+    (codes,) = large.folder.glob("vectors.lance/_indices/*/auxiliary.idx")
+    data = bytearray(codes.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    codes.write_bytes(data)
+    with pytest.raises(VectorError, match="cannot be read"):
+        large.check()
+    with pytest.raises(VectorError, match="5_build_memory"):
+        VectorIndex(large.folder, WIDE, repair=False)
+    assert VectorIndex(large.folder, WIDE).count() == 0  # the builder starts again
