@@ -11,15 +11,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from data.notes import ASKED_NOTE_TOKENS, READ_NOTE_TOKENS
 from data.recollection import FAR_LINES, Recollection
-from data.shown import Shown
+from data.shown import Recalled, Shown
 from data.split import Region
 
 NOTE_SHARE = 0.5
 """Of the examples: with notes, where there is something to recall."""
 ASKED_NOTES = (0, 1, 1, 2)
 """How many are looked for, for the asked line; at most what the setting recall_notes says."""
-MOST_NOTE_TOKENS = 80
+MOST_NOTE_TOKENS = READ_NOTE_TOKENS
 MOST_NOTE_SHARE = 0.125
 """A note that takes more tokens (another script, a rare emoji row), or more than this share of the
 whole example, is left out."""
@@ -82,37 +83,50 @@ class Notes:
         parting = self._shown.parting_tokens(at, self._author_id) if self._parts(at, found) else 0
         return sum(self._shown.note_tokens(i, self._author_id) for i in found) + parting
 
-    def shown_from(self, first: int) -> Mapping[int, Sequence[int]]:
+    def shown_from(self, first: int) -> Mapping[int, Sequence[Recalled]]:
         """The messages recalled before lines of a context, by the line: none in view, none
         twice."""
         begin = self._shown.bursts[first].start
         seen: set[int] = set()
-        placed: dict[int, list[int]] = {}
+        placed: dict[int, list[Recalled]] = {}
         for at in range(first, self._target):
             if self._shown.is_own(at, self._author_id):
                 continue
-            found = [one for one in self._before(at) if one < begin and one not in seen]
+            found = [
+                one for one in self._before(at) if one.message < begin and one.message not in seen
+            ]
             if found:
-                seen.update(found)
+                seen.update(one.message for one in found)
                 burst = self._shown.bursts[at]
                 placed[burst.end - 1 if self._parts(at, found) else burst.start] = found
         return placed
 
-    def _parts(self, at: int, found: Sequence[int]) -> bool:
+    def _parts(self, at: int, found: Sequence[Recalled]) -> bool:
         """Whether what was found for a burst stands before its last line: it was for the asked
         one."""
-        return at == self._target - 1 and any(one in self._asked for one in found)
+        return any(one.asked_at == at for one in found)
 
-    def _before(self, at: int) -> list[int]:
-        found = list(self._asked) if at == self._target - 1 else []
-        if not found and at in self._while_reading:
-            found = [self._while_reading[at]]
-        return [message for message in found if self._may_show(message)]
+    def _before(self, at: int) -> list[Recalled]:
+        if at == self._target - 1 and self._asked:
+            return self._for_the_asked(at)
+        if at not in self._while_reading:
+            return []
+        one = Recalled(self._while_reading[at])
+        is_short = self._shown.note_tokens(one, self._author_id) <= self._most_tokens
+        return [one] if is_short and self._may_show(one) else []
 
-    def _may_show(self, index: int) -> bool:
-        message = self._shown.messages[index]
-        return (
-            message.author_id != self._author_id
-            and message.text.casefold() not in self._reply
-            and self._shown.note_tokens(index, self._author_id) <= self._most_tokens
-        )
+    def _for_the_asked(self, at: int) -> list[Recalled]:
+        """As many as the asked line takes altogether."""
+        left, found = min(ASKED_NOTE_TOKENS, self._most_tokens), []
+        for message in self._asked:
+            one = Recalled(message, at)
+            tokens = self._shown.note_tokens(one, self._author_id)
+            if 0 < tokens <= left and self._may_show(one):
+                found.append(one)
+                left -= tokens
+        return found
+
+    def _may_show(self, one: Recalled) -> bool:
+        message = self._shown.messages[one.message]
+        is_others = message.author_id != self._author_id
+        return is_others and message.text.casefold() not in self._reply

@@ -6,18 +6,31 @@ Each text is counted once. Not for several threads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from data.budget import TokenCount
 from data.bursts import bursts
 from data.naming import Renaming, own_words
-from data.notes import memory_note
+from data.notes import ASKED_NOTE_TOKENS, fitted_note, memory_note
 from data.personas import Personas
 from data.preprocessor import CleanMessage
 from model.chat_format import NOT_SHARED, Note, Own, Said, Turn, clean_name
 
+_WORD = re.compile(r"\w{4,}")
 EVERYBODY = 0
 """In place of an author whom a text does not name, who therefore sees what all see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A message that is remembered."""
+
+    message: int
+    asked_at: int | None = None
+    """The burst that is answered, where it was recalled for that: then it is short, and quotes what
+    matches."""
 
 
 class Shown:
@@ -47,7 +60,8 @@ class Shown:
         self._own_tokens: dict[int, int] = {}
         self._said: dict[tuple[int, int], list[Said]] = {}
         self._said_tokens: dict[tuple[int, int], int] = {}
-        self._note_tokens: dict[tuple[int, int], int] = {}
+        self._notes: dict[tuple[Recalled, int], Note | None] = {}
+        self._note_tokens: dict[tuple[Recalled, int], int] = {}
 
     def is_own(self, at: int, author_id: int) -> bool:
         """Whether a burst is the author's own to see: what may not be shown is nobody's."""
@@ -94,18 +108,34 @@ class Shown:
         joined = self._count.lines(lines[-2:]) - self._count.lines(lines[-2:-1])
         return self._count.lines(lines[-1:]) - joined
 
-    def note(self, index: int, author_id: int) -> Note:
-        """A message as the author remembers it."""
-        message = self.messages[index]
-        text = self._renamed(message.text, self._seen_by(self.burst_at[index], author_id))
-        return Note(memory_note(message.name, message.created_at_ms, text))
+    def note(self, recalled: Recalled, author_id: int) -> Note | None:
+        """A message as the author remembers it; None where it is too long for the asked line."""
+        key = (recalled, self._seen_by(self.burst_at[recalled.message], author_id))
+        if key not in self._notes:
+            self._notes[key] = self._note(*key)
+        return self._notes[key]
 
-    def note_tokens(self, index: int, author_id: int) -> int:
-        """Of the note's line."""
-        key = (index, self._seen_by(self.burst_at[index], author_id))
+    def note_tokens(self, recalled: Recalled, author_id: int) -> int:
+        """Of the note's line; 0 where there is none."""
+        key = (recalled, self._seen_by(self.burst_at[recalled.message], author_id))
         if key not in self._note_tokens:
-            self._note_tokens[key] = self._count.lines([self.note(*key)])
+            note = self.note(*key)
+            self._note_tokens[key] = 0 if note is None else self._count.lines([note])
         return self._note_tokens[key]
+
+    def _note(self, recalled: Recalled, author_id: int) -> Note | None:
+        message = self.messages[recalled.message]
+        text = self._renamed(message.text, author_id)
+        if recalled.asked_at is None:
+            return Note(memory_note(message.name, message.created_at_ms, text))
+        made = fitted_note(
+            message.name,
+            message.created_at_ms,
+            text,
+            _WORD.findall(self.folded[recalled.asked_at]),
+            lambda note: self._count.lines([Note(note)]) <= ASKED_NOTE_TOKENS,
+        )
+        return None if made is None else Note(made)
 
     def _seen_by(self, at: int, author_id: int) -> int:
         """The author where a burst may call them by name; what does not is the same for all."""
