@@ -13,9 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.decide import Facts
-from bot.messages import IncomingMessage
+from bot.messages import IncomingMessage, SentReply, Verdict
 from bot.patience import patiently
 from bot.platforms.platform import Platform
+from bot.talk import Talk
+from storage.records import ChannelRecord
+from storage.settings import Settings
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -32,7 +35,15 @@ MINUTE_MS = 60_000
 class Recent:
     """One pipeline's recollection of its own doings."""
 
-    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now_ms: Callable[[], int],
+        settings_in: Callable[[ChannelRecord], Settings],
+        own_id: Callable[[], int],
+    ) -> None:
+        self.talk = Talk(database, now_ms, own_id)
+        self._settings_in = settings_in
         self._database = database
         self._now_ms = now_ms
         self._judged: OrderedDict[int, None] = OrderedDict()
@@ -41,6 +52,8 @@ class Recent:
         self._quiet_until: dict[int, int] = {}
         self._excluded: dict[int, bool] = {}
         self._gone: OrderedDict[int, None] = OrderedDict()
+        self._heard: dict[int, tuple[int, int, int]] = {}
+        """By channel, the newest message of others, its author, and the newest of anybody else."""
         self._said: dict[tuple[int, int], tuple[int, ...]] = {}
         """By channel and author, the newest messages."""
 
@@ -74,6 +87,11 @@ class Recent:
             for who in list(self._answers):
                 self.answers_within_a_minute(who)
 
+    def note_spoke(self, sent: SentReply, asked: IncomingMessage, verdict: Verdict) -> None:
+        """The persona said this, about what was asked."""
+        self.note_answered(asked.channel_id, asked.record.author_id)
+        self.talk.note_spoke(sent, asked, verdict)
+
     def answers_within_a_minute(self, who: int) -> int:
         """How often a member was answered, or in a channel, within the last minute."""
         times = self._answers.get(who)
@@ -99,6 +117,8 @@ class Recent:
     def note_excluded(self, member_id: int, is_excluded: bool) -> None:
         """A member was left out, or is no longer, since what waits was stored."""
         self._excluded[member_id] = is_excluded
+        if is_excluded:
+            self.talk.drop(member_id)
 
     def is_excluded(self, member_id: int, was_excluded: bool) -> bool:
         """`was_excluded` as it was when a message was stored, and what was said of it since."""
@@ -109,9 +129,28 @@ class Recent:
         if not says_more(message):
             return
         who = message.channel_id, message.record.author_id
-        self._said[who] = (*self._said.get(who, ())[1 - KEPT_SAID :], message.message_id)
+        self._said[who] = (*self._said.pop(who, ())[1 - KEPT_SAID :], message.message_id)
         if len(self._said) > KEPT_PLACES:
             self._said.pop(next(iter(self._said)))
+
+    def note_heard(self, message: IncomingMessage) -> None:
+        """Somebody else wrote in a channel, whatever it is."""
+        channel_id, author_id = message.channel_id, message.record.author_id
+        newest, by, before = self._heard.pop(channel_id, (0, 0, 0))
+        if message.message_id <= newest:  # read back, or told twice
+            before = max(before, message.message_id) if author_id != by else before
+        else:
+            before = newest if author_id != by else before
+            newest, by = message.message_id, author_id
+        self._heard[channel_id] = newest, by, before
+        if len(self._heard) > KEPT_PLACES:
+            self._heard.pop(next(iter(self._heard)))
+
+    def newest_said(self, channel_id: int, but: int = 0) -> int:
+        """The id of the newest message that others (`but` that member) wrote in a channel; 0 where
+        none is known."""
+        newest, by, before = self._heard.get(channel_id, (0, 0, 0))
+        return before if by == but else newest
 
     def has_said_more(self, message: IncomingMessage, age_s: float) -> bool:
         """Whether its author said more while it waited. From any thread."""
@@ -125,6 +164,7 @@ class Recent:
         """With what may change while a message waits and while its answer is written."""
         channel_id = message.channel_id
         excluded = self.is_excluded(message.record.author_id, facts.author_is_excluded)
+        settings = self._settings_in(message.channel)
         return replace(
             facts,
             channel_is_allowed=facts.channel_is_allowed and platform.listens_to(channel_id),
@@ -132,6 +172,8 @@ class Recent:
             is_gone=self.is_gone(message.message_id),
             age_s=(self._now_ms() - message.record.created_at_ms) / 1000,
             is_quiet=await self.is_quiet(channel_id),
+            lurks=settings.switch("lurk"),
+            may_speak=settings.switch("speaks_in_public"),
         )
 
     def note_deleted(self, message_id: int) -> None:
