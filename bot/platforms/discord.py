@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.messages import Deleted, Edited, Happening, IncomingMessage
+from bot.messages import Deleted, Edited, Happening, IncomingMessage, ReadersSeen
 from bot.platforms.discord_catch_up import FIRST_MESSAGES, PAGE_MESSAGES, CatchUp
 from bot.platforms.discord_client import IDENTIFY_PAUSE_S, READY_WAIT_S, DoorClient
 from bot.platforms.discord_connection import LOOK_EVERY_S, NO_INVITATION, ONLINE, Connection
@@ -25,7 +25,9 @@ from bot.platforms.discord_door import Door
 from bot.platforms.discord_errors import WrongServerError
 from bot.platforms.discord_guild import choose_guild_id, invite_url, places_to_read
 from bot.platforms.discord_history import DiscordHistory
-from bot.platforms.discord_reading import to_discord
+from bot.platforms.discord_private import outsiders
+from bot.platforms.discord_readers import readers_in
+from bot.platforms.discord_reading import reaction_for, to_discord
 from bot.platforms.discord_sending import Sender
 from bot.platforms.discord_slash import SlashCommands, SlashOrders
 from bot.platforms.platform import Accepted, wall_clock_ms
@@ -43,6 +45,7 @@ class DiscordPlatform:
     """The bot's account on one server of Discord."""
 
     origin = Origin.DISCORD_API
+    can_edit = True
 
     def __init__(
         self,
@@ -135,14 +138,36 @@ class DiscordPlatform:
         *,
         reply_to_id: int | None,
         pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
         buttons: Sequence[Button] = (),
     ) -> Accepted:
         """Send one message, its emoji as the server's own. Raises DeliveryError."""
-        guild = self._guild()
-        text = to_discord(text, guild.emojis if guild is not None else ())
         return await self._sender.send(
-            channel_id, text, reply_to_id=reply_to_id, pings=pings, buttons=buttons
+            channel_id,
+            to_discord(text, self._emojis),
+            reply_to_id=reply_to_id,
+            pings=pings,
+            asked_id=asked_id,
+            line=line,
+            buttons=buttons,
         )
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        """Have an own message say this; whether Discord took it at once. Raises DeliveryError."""
+        return await self._sender.edit(channel_id, message_id, to_discord(text, self._emojis))
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Take an own message back. Raises DeliveryError."""
+        await self._sender.delete(channel_id, message_id)
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> bool:
+        """Put a reaction under a message; False for an emoji that the server does not have. Raises
+        DeliveryError."""
+        if (known := reaction_for(emoji, self._emojis)) is None:
+            return False
+        await self._sender.react(channel_id, message_id, known)
+        return True
 
     def typing(self, channel_id: int) -> AbstractAsyncContextManager[None]:
         """Shows the typing sign; never fails and never delays."""
@@ -162,6 +187,12 @@ class DiscordPlatform:
     def listens_to(self, channel_id: int) -> bool:
         """Whether the channel is listed, or is a thread of one that is."""
         return self._door.listens_to(channel_id)
+
+    def outsiders(self, channel_id: int) -> list[str] | None:
+        """The roles and members that see that channel and are no admins of Mynah's; None where it
+        is not to be seen."""
+        guild = self._guild()
+        return None if guild is None else outsiders(guild, channel_id, self._settings())
 
     async def rescan(self) -> None:
         """The settings changed: newly listed channels are read back."""
@@ -234,6 +265,10 @@ class DiscordPlatform:
             log.warning("The bot was removed from its server. Invite it: %s", self.invite_url())
             self._connection.set_phase(NO_INVITATION)
 
+    def rights_changed(self, guild: discord.Guild) -> None:
+        if guild.id == self._guild_id and not guild.unavailable:
+            self._tell(ReadersSeen(readers_in(guild)))
+
     def interaction(self, interaction: discord.Interaction) -> None:
         is_here = interaction.guild_id == self._guild_id
         is_direct = interaction.guild_id is None  # a button under a direct message of the bot's
@@ -259,6 +294,11 @@ class DiscordPlatform:
             return None
         return client.get_guild(self._guild_id)
 
+    @property
+    def _emojis(self) -> Sequence[discord.Emoji]:
+        guild = self._guild()
+        return guild.emojis if guild is not None else ()
+
     def _logged_in(self) -> discord.Client | None:
         client = self._connection.client
         return client if client is not None and client.user is not None else None
@@ -271,6 +311,7 @@ class DiscordPlatform:
         missing = self._door.listed - {place.id for place in (*guild.channels, *guild.threads)}
         if missing:
             log.warning("Listed, but not to be seen on the server: %s", sorted(missing))
+        self.rights_changed(guild)
         self._places = set(places_to_read(guild, self._door.listed))
         self._catch_up.start(self._places)
         self._connection.set_phase(ONLINE)

@@ -55,6 +55,9 @@ class Sessions(Protocol):
     def guild_went(self, guild: discord.Guild) -> None:
         """The bot was thrown off a server."""
 
+    def rights_changed(self, guild: discord.Guild) -> None:
+        """A channel, a thread or a role of a server is another."""
+
     def interaction(self, interaction: discord.Interaction) -> None:
         """Somebody used a slash command or pressed a button."""
 
@@ -120,6 +123,25 @@ class DoorClient(discord.Client):
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         self._sessions.guild_went(guild)
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        self._sessions.rights_changed(channel.guild)
+
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        if before.overwrites != after.overwrites:
+            self._sessions.rights_changed(after.guild)
+
+    async def on_guild_role_create(self, role: discord.Role) -> None:
+        self._sessions.rights_changed(role.guild)
+
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        if before.permissions != after.permissions:
+            self._sessions.rights_changed(after.guild)
+
+    async def on_guild_role_delete(self, role: discord.Role) -> None:
+        self._sessions.rights_changed(role.guild)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         self._sessions.interaction(interaction)

@@ -33,6 +33,7 @@ from bot.platforms.discord_reading import (
     record_of,
     time_ms,
 )
+from bot.platforms.discord_sending import asked_in
 from storage.settings import Settings
 
 ORDER_PREFIX = "!"
@@ -116,10 +117,19 @@ class Door:
             self._take(channel_id, gone)
 
     def reacted(self, event: discord.RawReactionActionEvent, change: int) -> None:
-        """A reaction came (1) or went (-1)."""
-        if self._is_ours(event.guild_id) and self.listens_to(event.channel_id):
-            emoji = emoji_text(event.emoji)
-            self._take(event.channel_id, Reacted(event.channel_id, event.message_id, emoji, change))
+        """A reaction came (1) or went (-1). Also where rehearsals are shown, which is never read:
+        there it is an answer."""
+        is_answer = event.channel_id in self._settings().ids("rehearsal_channel_id")
+        if self._is_ours(event.guild_id) and (is_answer or self.listens_to(event.channel_id)):
+            reacted = Reacted(
+                event.channel_id,
+                event.message_id,
+                emoji_text(event.emoji),
+                change,
+                member_id=event.user_id,
+                rights=self._rights_of_reaction(event),
+            )
+            self._take(event.channel_id, reacted)
 
     def reactions_cleared(
         self,
@@ -147,6 +157,7 @@ class Door:
     ) -> IncomingMessage:
         """A message of `guild` in our own words."""
         names, own_id = self._names(guild), self._own_id()
+        answered = asked_in(message.nonce) if message.author.id == own_id else None
         return IncomingMessage(
             record_of(message, names),
             author_of(message, names),
@@ -155,6 +166,8 @@ class Door:
             answers_persona=answers(message, own_id),
             rights=self._rights(message, guild),
             is_backfill=is_backfill,
+            asked_id=answered[0] if answered else None,
+            line=answered[1] if answered else 0,
         )
 
     def rights(self, member: discord.Member) -> Rights:
@@ -169,6 +182,17 @@ class Door:
         if isinstance(author, discord.Member):
             return self.rights(author)
         return rights_of(author.id, self.people.role_ids(author.id), guild, self._settings())
+
+    def _rights_of_reaction(self, event: discord.RawReactionActionEvent) -> Rights:
+        """Discord describes who put one there, not who takes it away."""
+        guild = self._guild()
+        if isinstance(event.member, discord.Member) and event.user_id != self._own_id():
+            self.people.note(event.member)
+            return Rights.MEMBER if event.member.bot else self.rights(event.member)
+        if guild is None or event.user_id == self._own_id():
+            return Rights.MEMBER
+        role_ids = self.people.role_ids(event.user_id)
+        return rights_of(event.user_id, role_ids, guild, self._settings())
 
     def _note(self, message: discord.Message) -> None:
         """Remember those whom the gateway describes along with a message."""

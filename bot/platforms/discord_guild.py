@@ -65,7 +65,7 @@ class Listed:
         """Of channels and threads."""
         if settings is not self._settings:
             self._settings = settings
-            self._ids = frozenset(settings.ids("discord_channel_ids"))
+            self._ids = frozenset(settings.listed_channels())
         return self._ids
 
 

@@ -111,7 +111,11 @@ class DiscordHistory:
         guild = self._guild
         assert guild is not None
         forums = [c for c in self._channels.values() if isinstance(c, discord.ForumChannel)]
-        places = [Seen(channel_of(one, guild), _newest_id(one)) for one in self._places.values()]
+        above = {key: getattr(one, "parent_id", None) or 0 for key, one in self._places.items()}
+        places = [
+            Seen(channel_of(one, guild, self._channels.get(above[key])), _newest_id(one))
+            for key, one in self._places.items()
+        ]
         return places + [Seen(channel_of(one, guild), 0) for one in forums]
 
     async def page(self, channel_id: int, after_id: int, limit: int) -> Page:
@@ -221,7 +225,7 @@ class DiscordHistory:
         }
         await self._pace.turn()
         places |= {thread.id: thread for thread in await guild.active_threads()}
-        for listed_id in self._settings.ids("discord_channel_ids"):
+        for listed_id in self._settings.listed_channels():
             channel = channels.get(listed_id)
             if isinstance(channel, _WITH_THREADS):
                 found = await _archived(channel, me, self._pace)
@@ -249,7 +253,7 @@ class DiscordHistory:
             ) from error
 
     async def _guild_of_listed(self, client: discord.Client) -> int:
-        for channel_id in self._settings.ids("discord_channel_ids")[:1]:
+        for channel_id in self._settings.listed_channels()[:1]:
             channel = await client.fetch_channel(channel_id)
             if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
                 return channel.guild.id

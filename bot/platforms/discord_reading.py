@@ -14,6 +14,7 @@ from typing import Any
 
 import discord
 
+from bot.platforms.discord_readers import readers_of
 from data.importers.readable import Names, placeholder, readable, storable
 from storage.records import (
     ChannelRecord,
@@ -77,7 +78,11 @@ def record_of(message: discord.Message, names: NamesHere) -> MessageRecord:
         kind=kind,
         edited_at_ms=None if edited is None else time_ms(edited),
         reply_to_id=reference.message_id if reference and kind is MessageKind.REPLY else None,
-        reactions=tuple(Reaction(emoji_text(one.emoji), one.count) for one in message.reactions),
+        reactions=tuple(
+            Reaction(emoji_text(one.emoji), count)
+            for one in message.reactions
+            if (count := one.count - one.me) > 0  # the bot's own says nothing
+        ),
         mentioned_ids=tuple(dict.fromkeys(one.id for one in message.mentions)),
         attachment_names=tuple(storable(one.filename) for one in message.attachments),
     )
@@ -100,8 +105,9 @@ def member_of(
     return MemberRecord(user.id, name, nickname or name, is_bot=is_bot)
 
 
-def channel_of(channel: Any, guild: discord.Guild) -> ChannelRecord:
-    """A channel or thread of `guild`."""
+def channel_of(channel: Any, guild: discord.Guild, parent: Any = None) -> ChannelRecord:
+    """A channel or thread of `guild`; `parent` is a thread's channel, where the server does not
+    know it."""
     is_thread = isinstance(channel, discord.Thread)
     return ChannelRecord(
         channel_id=channel.id,
@@ -109,6 +115,7 @@ def channel_of(channel: Any, guild: discord.Guild) -> ChannelRecord:
         guild_name=storable(guild.name),
         name=storable(channel.name),
         parent_id=channel.parent_id if is_thread else None,
+        readers=readers_of(channel, guild, parent),
     )
 
 
@@ -142,6 +149,14 @@ def to_discord(text: str, emojis: Iterable[discord.Emoji]) -> str:
     known = {emoji.name: str(emoji) for emoji in emojis if emoji.available}
     made = _EMOJI.sub(lambda match: known.get(match["name"] or "", match[0]), text)
     return made if len(made) <= MAX_MESSAGE_CHARS else text
+
+
+def reaction_for(emoji: str, emojis: Iterable[discord.Emoji]) -> str | None:
+    """A reaction as it is stored, as Discord wants it; None for ":name:" of no emoji here."""
+    if len(emoji) < 3 or not (emoji.startswith(":") and emoji.endswith(":")):
+        return emoji
+    known = {f":{one.name}:": f"{one.name}:{one.id}" for one in emojis if one.available}
+    return known.get(emoji)
 
 
 def snowflake_ms(snowflake: int) -> int:

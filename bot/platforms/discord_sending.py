@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
@@ -36,6 +36,10 @@ LONGEST_PAUSE_S = 15.0
 TYPING_EVERY_S = 8.0
 """Discord shows the typing sign for ten seconds."""
 
+HELD_UP_S = 1.0
+"""An edit that takes longer was held up by a rate limit, or the line is as slow as one."""
+
+_LINE_MARK = "-"
 _ONLY_THE_ASKER = discord.AllowedMentions(
     everyone=False, users=False, roles=False, replied_user=True
 )
@@ -70,10 +74,12 @@ class Sender:
         *,
         reply_to_id: int | None,
         pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
         buttons: Sequence[Button] = (),
     ) -> Accepted:
         """Send one message; whom it answers is pinged (where it `pings`), and nobody else whatever
-        `text` says.
+        `text` says. `asked_id` and `line` name the line of which answer it is.
 
         Lost connections and outages are tried again for DEADLINE_S with the same nonce, under
         which Discord takes a message once. Raises DeliveryError; DeliveryUnknownError where an
@@ -83,7 +89,7 @@ class Sender:
             raise DeliveryError(
                 f"Discord takes messages of 1 to {MAX_MESSAGE_CHARS} characters, not {len(text)}."
             )
-        nonce = str(reply_to_id if reply_to_id is not None else secrets.randbits(63))
+        nonce = _nonce(asked_id if asked_id is not None else reply_to_id, line)
 
         async def post(client: discord.Client) -> discord.Message:
             channel = client.get_partial_messageable(channel_id)
@@ -103,6 +109,38 @@ class Sender:
 
         sent = await self._persistently(post, f"channel {channel_id}")
         return Accepted(sent.id, snowflake_ms(sent.id))
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        """Have an own message say this, and ping nobody. False where it took longer than an edit
+        does: discord.py waits out a rate limit by itself (429), and tells nobody. Raises
+        DeliveryError."""
+
+        async def patch(client: discord.Client) -> None:
+            message = client.get_partial_messageable(channel_id).get_partial_message(message_id)
+            await message.edit(content=text[:MAX_MESSAGE_CHARS], allowed_mentions=_NOBODY)
+
+        began_s = time.monotonic()
+        await self._persistently(patch, f"an edit in channel {channel_id}")
+        return time.monotonic() - began_s < HELD_UP_S
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Take an own message back; one that is gone is no error. Raises DeliveryError."""
+
+        async def drop(client: discord.Client) -> None:
+            message = client.get_partial_messageable(channel_id).get_partial_message(message_id)
+            with suppress(discord.NotFound):
+                await message.delete()
+
+        await self._persistently(drop, f"a deletion in channel {channel_id}")
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> None:
+        """Put a reaction under a message; `emoji` is as Discord has it. Raises DeliveryError."""
+
+        async def put(client: discord.Client) -> None:
+            message = client.get_partial_messageable(channel_id).get_partial_message(message_id)
+            await message.add_reaction(emoji)
+
+        await self._persistently(put, f"a reaction in channel {channel_id}")
 
     async def direct_message(
         self,
@@ -181,6 +219,22 @@ class Sender:
         task.add_done_callback(self._under_way.discard)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
+
+
+def asked_in(nonce: str | int | None) -> tuple[int, int] | None:
+    """What a line answers and its place among the lines of that answer, by the nonce that it was
+    sent with; None for a nonce that is none of those."""
+    asked, _, line = str(nonce or "").partition(_LINE_MARK)
+    if not (asked.isdecimal() and asked.isascii() and (line or "0").isdecimal()):
+        return None
+    return int(asked), int(line or 0)
+
+
+def _nonce(asked_id: int | None, line: int) -> str:
+    """Under which Discord takes a message once: at most 25 characters."""
+    if asked_id is None:
+        return str(secrets.randbits(63))
+    return f"{asked_id}{_LINE_MARK}{line}" if line else str(asked_id)
 
 
 def _may_pass(error: BaseException) -> bool:

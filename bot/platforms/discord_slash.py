@@ -33,6 +33,8 @@ _PERMISSIONS = {
     Rights.ADMIN: discord.Permissions(manage_guild=True),
     Rights.MODERATOR: discord.Permissions(manage_messages=True),
 }
+_HERE = "here"
+_ONLY_HERE = {"type": 5, "name": _HERE, "description": "For this channel alone"}
 _MOST_CHARS = 100
 """Of a description."""
 
@@ -144,7 +146,14 @@ def _asked(interaction: discord.Interaction) -> tuple[str, Any] | None:
     if not options:
         return str(data.get("name", "")), None
     first = options[0]
-    argument = first["name"] if first.get("type") == _PART else first.get("value")
+    if first.get("type") == _PART:
+        return str(data.get("name", "")), first["name"]
+    # Which of two comes first is the asker's choice.
+    given = {str(option.get("name")): option.get("value") for option in options}
+    is_here = given.pop(_HERE, False)
+    argument = next(iter(given.values()), None)
+    if is_here:
+        argument = f"{'' if argument is None else argument} {_HERE}"
     return str(data.get("name", "")), argument
 
 
@@ -181,6 +190,7 @@ def command_of(order: SlashOrder) -> Any:
     permissions = _PERMISSIONS.get(order.rights)
     options = [_option(order.argument)] if order.argument is not None else []
     options += [_part(part) for part in order.parts]
+    options += [_ONLY_HERE] if order.by_channel else []
     return {
         "type": _CHAT_INPUT,
         "name": order.name,

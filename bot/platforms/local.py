@@ -43,6 +43,7 @@ class LocalPlatform:
     """A place for one person and the persona. `label` and `number` tell two of them apart."""
 
     origin = Origin.PLAYGROUND
+    can_edit = False
 
     def __init__(
         self,
@@ -78,11 +79,29 @@ class LocalPlatform:
         return IncomingMessage(record, self.person, self.channel, is_playground=True)
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
     ) -> Accepted:
         """Take the message; the terminal prints it from the pipeline's trace."""
         now_ms = self._now_ms()
         return Accepted(new_message_id(now_ms), now_ms)
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        """Nothing: what was printed stays."""
+        return True
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Nothing, as `edit`."""
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> bool:
+        """False: there is nothing to put it under."""
+        return False
 
     def listens_to(self, channel_id: int) -> bool:
         """Always."""

@@ -56,15 +56,38 @@ class Platform(Protocol):
     def origin(self) -> Origin:
         """What is recorded as the origin of messages sent here."""
 
+    @property
+    def can_edit(self) -> bool:
+        """Whether a message that was sent can be changed."""
+
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
     ) -> Accepted:
-        """Send one message of at most 2,000 characters; an answer to `reply_to_id` is sent once at
-        most, however often this is called. Nobody is notified but whom it answers, and
-        they only where it `pings`.
+        """Send one message of at most 2,000 characters. With `asked_id` it is that line of the
+        answer to that message, and is sent once at most, however often this is called.
+        `reply_to_id` is the message that it shows as answered; nobody is notified but its author,
+        and they only where it `pings`.
 
         Raises DeliveryError if it is not taken, DeliveryUnknownError if that cannot be known.
         """
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        """Have an own message say this; whether that was taken at once, or the platform held it up
+        as it was asked too often. Raises DeliveryError."""
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Take an own message back. Raises DeliveryError."""
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> bool:
+        """Put a reaction under a message; False where this place does not have the emoji. It is as
+        reactions are stored: a character, or ":name:" of the place's own. Raises DeliveryError."""
 
     def listens_to(self, channel_id: int) -> bool:
         """Whether messages of the channel are to be read and answered."""

@@ -15,7 +15,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,9 @@ from data.style.exchanges import (
     may_be_quoted,
     shown_in,
 )
+from data.style.pace import Pace
+from data.style.pace import as_json as pace_as_json
+from data.style.pace import from_json as pace_from_json
 from data.style.voice import voice_of
 from storage.manifest import write_text_atomically
 from storage.paths import Home
@@ -72,6 +75,8 @@ class StyleCard:
     made_at_ms: int = 0
     history: Mapping[str, Any] | None = None
     """What it was made from, as `state_of_history` gives it."""
+    pace: Pace = field(default_factory=Pace)
+    """How fast they write line after line."""
 
     def exchanges_for(self, channel: ChannelRecord) -> tuple[Exchange, ...]:
         """Those that may be shown in a channel."""
@@ -107,6 +112,7 @@ def make_style_card(
         frozenset(commons),
         time.time_ns() // 1_000_000,
         history,
+        counting.all().pace,
     )
     write_text_atomically(path_in(home), _to_json(card))
     return card
@@ -126,6 +132,7 @@ def read_style_card(home: Home, database: Database | None = None) -> StyleCard |
             frozenset(map(int, value["commons"])),
             int(value["made_at_ms"]),
             dict(value["history"]),
+            pace_from_json(value.get("pace")),
         )
         kept = list(_kept(value["exchanges"]))
     except FileNotFoundError:
@@ -256,6 +263,7 @@ def _to_json(card: StyleCard) -> str:
         "voice": card.voice,
         "learned_voice": card.learned_voice,
         "commons": sorted(card.commons),
+        "pace": pace_as_json(card.pace),
         "exchanges": [
             {"message_ids": list(one.message_ids), "mark": _mark(one)} for one in card.exchanges
         ],

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from data.preprocessor import CleanMessage
+from data.style.pace import Pace, kind_of, pace_of, pause_between
 from data.style.words import Line, take_apart
 from model.chat_format import GOES_ON_MS
 
@@ -21,6 +22,8 @@ MOST_WORDS = 30_000
 """Kept of each kind once twice as many were seen: the most frequent."""
 _PLACES = 64
 _LONGEST = 100
+_FASTEST = 1_000
+"""Tenths of characters a second: pasted."""
 
 
 class Tally:
@@ -90,6 +93,10 @@ class Counts:
     """UTC."""
     bursts: Counter[int] = field(default_factory=Counter)
     """Runs of lines that one member wrote in a row, by their lines, 10 and more as 10."""
+    pauses: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Within those, by the kind of the later line (data/style/pace.py) and tenths of seconds."""
+    speeds: Counter[int] = field(default_factory=Counter)
+    """There, by tenths of characters a second."""
 
     def note(self, message: CleanMessage, line: Line, place: int, tells_words: bool) -> None:
         self.lines += 1
@@ -112,11 +119,26 @@ class Counts:
             for word in found:
                 tally.add(word, place)
 
+    def note_pause(self, before: CleanMessage, message: CleanMessage) -> None:
+        """One member wrote both, with nobody between."""
+        tenths = pause_between(before.created_at_ms, message.created_at_ms)
+        if tenths is not None:
+            self.pauses[kind_of(len(message.text)), tenths] += 1
+            if tenths:
+                self.speeds[min(len(message.text) * 100 // tenths, _FASTEST)] += 1
+
+    @property
+    def pace(self) -> Pace:
+        return pace_of(self.pauses, self.speeds, self.characters)
+
     def merge(self, other: Counts) -> None:
         """As if all that the other one noted had been noted here."""
         for name in ("lines", "letters", "unspaced", "cased", "lower", "shouted", "with_emoji"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("lengths", "characters", "ended", "hours", "bursts"):
+        for name in (
+            *("lengths", "characters", "ended", "hours", "bursts"),
+            *("pauses", "speeds"),
+        ):
             getattr(self, name).update(getattr(other, name))
         for name in ("words", "emoji", "laughs", "greetings"):
             getattr(self, name).merge(getattr(other, name))
@@ -164,6 +186,7 @@ class Counting:
             counts.note(message, take_apart(text), place, message.channel_id in self._commons)
             if before is not None and _goes_on(before[0], message):
                 run += 1
+                counts.note_pause(before[0], message)
             else:
                 if before is not None:
                     before[1].bursts[min(run, 10)] += 1

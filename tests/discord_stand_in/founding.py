@@ -52,7 +52,7 @@ class Founding(Setting):
         now_ms = self.clock_ms()
         guild = Guild(self.new_id(), name, owner.id, joined_ms=now_ms)
         guild.roles[guild.id] = Role(guild.id, "@everyone", int(EVERYONE_MAY), position=0)
-        own = Role(self.new_id(), "mynah", int(EVERYONE_MAY), managed=True)
+        own = Role(self.new_id(), "mynah", int(EVERYONE_MAY), managed=True, bot_id=self.bot_id)
         guild.roles[own.id] = own
         bot = self.users[self.bot_id]
         guild.members[bot.id] = Member(bot, guild.id, roles=[own.id], joined_ms=now_ms)

@@ -79,6 +79,7 @@ def role_json(role: Role) -> Json:
         "colors": {"primary_color": role.color, "secondary_color": None, "tertiary_color": None},
         "hoist": False,
         "managed": role.managed,
+        **({"tags": {"bot_id": str(role.bot_id)}} if role.bot_id is not None else {}),
         "mentionable": False,
         "icon": None,
         "unicode_emoji": None,

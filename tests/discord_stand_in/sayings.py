@@ -48,6 +48,13 @@ class Message:
         return int(self.reference["message_id"])
 
     @property
+    def asked(self) -> int | None:
+        """The id of the message that the bot answers with it, shown as that or not: its nonce
+        begins with it."""
+        head, _, _ = str(self.nonce or "").partition("-")
+        return int(head) if head.isdecimal() else None
+
+    @property
     def at_ms(self) -> int:
         return snowflake_ms(self.id)
 

@@ -80,6 +80,8 @@ class Role:
     position: int = 1
     managed: bool = False
     color: int = 0
+    bot_id: int | None = None
+    """Of the bot that it came with."""
 
 
 @dataclass
