@@ -1,103 +1,141 @@
-"""Guards what leaves: nobody sees a draft of a model before it passed here. Pure; any thread.
+"""Guards what leaves: nobody sees a draft of a model before it passed here, edits too.
 
-Each rule is one small function that returns the text as it may stand and says what it changed.
-Rules to come have their place in `guard`: personal data, prompt leakage, verbatim memory, links,
-and later tool calls, which run with the asker's rights and never the bot's.
+Each rule is one small function in `bot/guarding/` that returns the text as it may stand. What can
+be repaired without harm is repaired, until no rule has anything left to do; else the draft is
+refused, and nothing of it is said. It is asked for beginnings of a reply too, as it grows, and for
+single lines. Blocking where a history is given (it may be looked up); any thread.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection
 
+from bot.guarding.leaks import gives_persona_away, without_prompt_marks, without_stand_ins
+from bot.guarding.links import without_links
+from bot.guarding.mentions import without_mentions
+from bot.guarding.plain import with_plain_blanks, without_stacked_marks, without_unseen
+from bot.guarding.repeats import without_repeats
+from bot.guarding.speaking import own_words, without_own_name
+from bot.guarding.surroundings import NOTHING_KNOWN, Surroundings
 from bot.messages import Allowed, GuardVerdict, Refused, RefusedBecause
-from model.chat_format import clean_name, cut_to_own_words, folded
+from data.privacy import redact
+from data.verbatim import longest_span
+from model.chat_format import Said
 
 MAX_CHARS = 2_000
 """Discord's limit for one message."""
 
-ZERO_WIDTH_SPACE = "\u200b"
+MOST_ROUNDS = 6
+"""What is taken out may bring together what stood apart: the rules go over it again."""
 
-_MASS_MENTION = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
-_ROLE_OR_MEMBER = re.compile(r"<@(?=[!&]?\d+>)")
-_LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-# Joiners make one emoji of several, tags make flags; the other unseen characters only hide things.
-_KEPT_UNSEEN = re.compile("[\n\u200d\U000e0020-\U000e007f]")
-_HEAD_OF_LINE = re.compile(
-    r"^([^:\uff1a\ufe13\ufe55\n]{1,64})[:\uff1a\ufe13\ufe55](?!//)", re.MULTILINE
-)
-_MARKS = re.compile(r"[\s*_~`|<>\[\](){}\"'“”‘’#–—-]+")
+LEAST_WORDS = 2
+"""What has to be left of a draft that a link or personal data was taken out of."""
+
+_UNSEEN = "what nobody sees taken out"
+_PROMPT = "cut where it wrote out its prompt"
+_SPOKE_FOR = "cut where it spoke for somebody else"
+_LINKS = "links taken out that are not allowed"
+_STAND_INS = "what stands for personal data taken out"
+_WHY_NOTHING = {
+    _PROMPT: RefusedBecause.PROMPT,
+    _LINKS: RefusedBecause.LINK,
+    _STAND_INS: RefusedBecause.PERSONAL,
+}
 
 
-def guard(draft: str, *, asked: str, names: Collection[str], persona_name: str) -> GuardVerdict:
+def guard(
+    draft: str,
+    *,
+    asked: str,
+    names: Collection[str],
+    persona_name: str,
+    surroundings: Surroundings = NOTHING_KNOWN,
+) -> GuardVerdict:
     """What of the draft may be said in answer to `asked`.
 
     `names` is everybody for whom it must not speak: who is in view, and the members known. A line
     of a name that nobody here bears stays: it speaks for no one, and is most often a list's
-    ("monday: raid").
+    ("monday: raid"). Hand in a frozenset where there are thousands: they are looked at once.
+
+    Of what was allowed everything is allowed again, unchanged. Raises DatabaseError where the
+    history cannot be asked.
     """
-    changes: list[str] = []
-    text = _plain(draft)
-    for change, rule in (
-        ("its own name taken off the front", lambda t: _without_own_name(t, persona_name)),
-        ("cut where it spoke for somebody else", lambda t: _own_words(t, names, persona_name)),
-        ("mentions of everybody broken", _without_mass_mentions),
+    spoken = tuple(turn.text for turn in surroundings.turns)
+    view = (*spoken, asked)
+    rules: tuple[tuple[str, Callable[[str], str]], ...] = (
+        ("", with_plain_blanks),
+        (_UNSEEN, without_unseen),
+        ("marks upon marks taken off", without_stacked_marks),
+        (_PROMPT, without_prompt_marks),
+        ("its own name taken off the front", lambda t: without_own_name(t, persona_name)),
+        (_SPOKE_FOR, lambda t: own_words(t, names, persona_name, surroundings.turns)),
+        ("mentions of everybody broken", without_mentions),
+        (_LINKS, lambda t: without_links(t, surroundings.allowed_links, view)),
+        (_STAND_INS, without_stand_ins),
+        ("shortened where it said the same over and over", without_repeats),
         (f"cut at {MAX_CHARS:,} characters", _within_limit),
-    ):
-        ruled = rule(text)
-        if ruled != text:
-            changes.append(change)
-        text = ruled
-    if not _says_something(text):
-        return Refused(RefusedBecause.EMPTY)
-    if _folded(text) == _folded(asked):
-        return Refused(RefusedBecause.ECHO)
-    return Allowed(text, tuple(changes))
-
-
-def _plain(text: str) -> str:
-    """Composed (NFC), with one kind of line break and nothing unseen but what emoji are made of.
-
-    Unassigned characters stay: Python's tables are older than the newest emoji.
-    """
-    unified = _LINE_ENDS.sub("\n", text).replace("\t", " ")
-    seen = (
-        char
-        for char in unified
-        if _KEPT_UNSEEN.match(char) or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
     )
-    return unicodedata.normalize("NFC", "".join(seen)).strip()
+    ruled = _ruled(draft[: 4 * MAX_CHARS], rules)
+    if ruled is None:
+        return Refused(RefusedBecause.UNSETTLED)
+    text, changes = ruled
+    least = LEAST_WORDS if _LINKS in changes or _STAND_INS in changes else 0
+    if not _says_something(text, least):
+        found = (reason for change, reason in _WHY_NOTHING.items() if change in changes)
+        return Refused(next(found, RefusedBecause.EMPTY))
+    reason = _why_refused(text, asked, persona_name, surroundings, view)
+    return Allowed(text, changes) if reason is None else Refused(reason)
 
 
-def _without_own_name(text: str, persona_name: str) -> str:
-    head = _HEAD_OF_LINE.match(text)
-    if head is None or _bare(head[1]) != _bare(clean_name(persona_name)):
-        return text
-    return text[head.end() :].lstrip(" \t*_~`>")
+def _ruled(
+    text: str, rules: tuple[tuple[str, Callable[[str], str]], ...]
+) -> tuple[str, tuple[str, ...]] | None:
+    """The text as all rules leave it, and what they did; None where they come to no end."""
+    changes: list[str] = []
+    for _ in range(MOST_ROUNDS):
+        before = text
+        for change, rule in rules:
+            ruled = rule(text)
+            if ruled != text and change:
+                changes.append(change)
+            text = ruled
+        if text == before:
+            return text, tuple(dict.fromkeys(changes))
+    return None
 
 
-def _own_words(text: str, names: Collection[str], persona_name: str) -> str:
-    """`cut_to_own_words`, and the same for names dressed in marks."""
-    everybody = [*names, persona_name]
-    text = cut_to_own_words(text, everybody)
-    heads = list(_HEAD_OF_LINE.finditer(text))
-    if not heads:
-        return text
-    known = {_bare(clean_name(name)) for name in everybody} - {""}
-    ends = [head.start() for head in heads if _bare(head[1]) in known]
-    return text[: min(ends)].strip() if ends else text
+def _why_refused(
+    text: str, asked: str, persona_name: str, around: Surroundings, view: tuple[str, ...]
+) -> RefusedBecause | None:
+    """Why nothing of a text may leave that the rules have repaired."""
+    if _folded(text) == _folded(asked):
+        return RefusedBecause.ECHO
+    if _is_personal(text):
+        return RefusedBecause.PERSONAL
+    if gives_persona_away(text, around.persona, persona_name, view):
+        return RefusedBecause.PROMPT
+    if around.history is not None:
+        shown = _spoken_in_a_row(around, asked)
+        if longest_span(text, around.history, shown, around.tokenizer) is not None:
+            return RefusedBecause.VERBATIM
+    return None
 
 
-def _bare(name: str) -> str:
-    """A name without the marks that may stand around it, for comparing."""
-    return _MARKS.sub("", folded(name))
+def _is_personal(text: str) -> bool:
+    found: Counter[str] = Counter()
+    redact(text if text.isascii() else unicodedata.normalize("NFKC", text), found)
+    return bool(found)
 
 
-def _without_mass_mentions(text: str) -> str:
-    """@everyone, @here and raw mentions reach nobody: a zero-width space breaks them."""
-    broken = _MASS_MENTION.sub("@" + ZERO_WIDTH_SPACE, text)
-    return _ROLE_OR_MEMBER.sub("<@" + ZERO_WIDTH_SPACE, broken)
+def _spoken_in_a_row(around: Surroundings, asked: str) -> list[str]:
+    """What is in view of each speaker, joined: a span may run over their lines."""
+    by_speaker: dict[str, list[str]] = {"": [asked]}
+    for n, turn in enumerate(around.turns):
+        name = turn.name if isinstance(turn, Said) else f"\n{type(turn).__name__} {n}"
+        by_speaker.setdefault(name, []).append(turn.text)
+    return [" ".join(texts) for texts in by_speaker.values()]
 
 
 def _within_limit(text: str) -> str:
@@ -109,8 +147,10 @@ def _within_limit(text: str) -> str:
     return cut[:space].rstrip() if space > 0 else cut
 
 
-def _says_something(text: str) -> bool:
-    return bool(text.replace(ZERO_WIDTH_SPACE, "").strip())
+def _says_something(text: str, least_words: int) -> bool:
+    if not least_words:
+        return bool(text.strip())
+    return len([w for w in text.split() if any(c.isalnum() for c in w)]) >= least_words
 
 
 def _folded(text: str) -> str:
