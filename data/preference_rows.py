@@ -9,6 +9,9 @@ stands without the token that ends it. The truth beside it is "persona" and "tur
 example: a trainer renders from these, for in a text nobody can tell a control token from somebody
 who typed one. "side" says which rows are for measuring alone. "source_ids" name every message whose
 words are in a row, "reply_ids" those at their end that are replies, a rejected one's too.
+
+A row of kto_data.jsonl with a "source" holds the persona's own words (data/own_replies.py):
+"rehearsal" a draft, which no message is and has no "reply_ids"; "reply" an answer that went out.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ PROMPTS = "preference_prompts.jsonl"
 FILES = {"kto": KTO, "preferences": PAIRS, "preference_prompts": PROMPTS}
 """By what a set's manifest calls the number of their lines."""
 _REPLY_KEYS = {KTO: "completion", PAIRS: "chosen", PROMPTS: "chosen"}
+REHEARSAL, REPLY = "rehearsal", "reply"
 LEARNED = (KTO, PAIRS)
 """What a training with preferences learns from."""
 
@@ -36,6 +40,11 @@ Row = dict[str, Any]
 def kto_row(example: Example, label: bool, side: str) -> Row:
     """A reply and whether it was well received."""
     return {**_begun(example, side), "completion": example.reply, "label": label, **_rest(example)}
+
+
+def own_row(example: Example, label: bool, side: str, source: str) -> Row:
+    """The persona's own words, and whether they were right there."""
+    return {**kto_row(example, label, side), "source": source}
 
 
 def prompt_row(example: Example, side: str) -> Row:
@@ -101,6 +110,9 @@ def as_example(row: Mapping[str, Any], name: str) -> Example:
     last = [str(i) for i in row["reply_ids"][-1:]]
     if name == PAIRS and ("sampled_by" in row) == (last != [row["id"]]):
         raise ValueError("it does not say who wrote the rejected reply")
+    is_draft = name == KTO and row.get("source") == REHEARSAL
+    if is_draft and row["reply_ids"]:
+        raise ValueError("it says that somebody said a draft")
     return Example(
         str(row["id"]),
         str(row["persona"]),
@@ -113,6 +125,7 @@ def as_example(row: Mapping[str, Any], name: str) -> Example:
         int(row["tokens"]),
         int(row["learned_tokens"]),
         tuple(int(i) for i in row["reply_ids"]),
+        is_draft,
     )
 
 

@@ -5,7 +5,8 @@ is a well received reply; the rejected one is a badly received reply to a like c
 side and persona: the likest there is, of the same channel rather than another, at most three times
 the same one. Who said it does not matter, the same member is as good: what differs is to be how it
 was received. Where there is none, the prompt is left for sampling from the tuned model
-(scripts/2b_sample_rejected.py). No line is ever made up to be rejected.
+(scripts/2b_sample_rejected.py). No line is ever made up to be rejected. The persona's own words
+come to the KTO rows besides (data/own_replies.py).
 
 At most 5,000 well and as many badly received replies are taken for training and a tenth of that for
 measuring, drawn by seed: in turns from the emoji that lead under them, within an emoji in turns
@@ -26,7 +27,18 @@ from numpy.typing import NDArray
 from data.candidates import Columns
 from data.examples import Example, from_json_line
 from data.likeness import Hashed, hashed, idf, nearly_same, vectors
-from data.preference_rows import FILES, KTO, PAIRS, PROMPTS, kto_row, pair_row, prompt_row, to_line
+from data.own_replies import OwnExample
+from data.preference_rows import (
+    FILES,
+    KTO,
+    PAIRS,
+    PROMPTS,
+    kto_row,
+    own_row,
+    pair_row,
+    prompt_row,
+    to_line,
+)
 from data.reception import NOTABLE
 from data.split import SIDES, VALIDATION
 from data.spool import Spool
@@ -56,6 +68,7 @@ def write_preferences(
     columns: Columns,
     *,
     usable: NDArray[np.bool_] | None = None,
+    own: Sequence[OwnExample] = (),
     emoji: Sequence[str] = (),
     seed: int = 0,
     max_tokens: int,
@@ -65,9 +78,10 @@ def write_preferences(
     the report says of them.
 
     `usable`, one a row: which candidates may be taken (no duplicates, no lines that come too
-    often); None: all. `emoji` is `Reception.emoji`. A pair's prompt and the longer of its replies
-    fit into `max_tokens`. The same columns and seed give the same files. "lines" of the report are
-    for the manifest's counts. Raises OSError.
+    often); None: all. `own` are the persona's own words: all of them become KTO rows. `emoji` is
+    `Reception.emoji`. A pair's prompt and the longer of its replies fit into `max_tokens`. The same
+    columns and seed give the same files. "lines" of the report are for the manifest's counts.
+    Raises OSError.
     """
     rng = np.random.default_rng(seed)
     wanted = np.ones(len(columns.score), np.bool_) if usable is None else usable
@@ -83,6 +97,8 @@ def write_preferences(
             badly = draw(found[1], columns, rng, limit)
             order = rng.permutation(len(well) + len(badly))
             _write_kto(files, spool, columns, np.concatenate([well, badly])[order], side)
+            for one in (one for one in own if one.side == side):
+                files.write(KTO, own_row(one.example, one.is_good, side, one.source))
             pairs = _write_pairs(files, spool, columns, (well, badly), side, max_tokens)
             leading.update(emoji[e] for e in columns.emoji[well].tolist() if 0 <= e < len(emoji))
             report["kto"][side] = {"well": len(well), "badly": len(badly)}
@@ -93,7 +109,7 @@ def write_preferences(
         **report,
         "led_by": dict(leading.most_common(20)),
         "lines": {what: files.lines[name] for what, name in FILES.items()},
-        "remark": _remark(report),
+        "remark": _remark(report, own),
     }
 
 
@@ -256,9 +272,11 @@ def _examples(spool: Spool, columns: Columns, rows: Rows) -> Iterator[Example]:
         yield from_json_line(line.decode("utf-8"))
 
 
-def _remark(report: Mapping[str, Any]) -> str:
+def _remark(report: Mapping[str, Any], own: Sequence[OwnExample] = ()) -> str:
     """What whoever trains with it should know, in a sentence; "" where all is there."""
     well, badly = (sum(one[what] for one in report["kto"].values()) for what in ("well", "badly"))
+    if own:
+        return ""
     if not (well or badly):
         return (
             "Nobody reacted to a reply in a way that stands out: nothing is known of preferences."
