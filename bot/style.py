@@ -1,5 +1,5 @@
-"""The persona that each prompt begins with: resolved for the model that answers, and kept until
-something it was made from changes.
+"""The persona that each prompt begins with: resolved for a channel and the model that answers, and
+kept until something it was made from changes.
 
 A card that any script made is noticed within a minute. Where there is none, or it is old, one is
 made by a process of its own at a low priority. `persona` may be called from any thread, what blocks
@@ -12,15 +12,19 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from bot.generate import Writer
 from bot.jobs import Script
+from bot.persona_files import PersonaFiles
+from data.audience import may_be_quoted_in
+from data.persona_file import Cares, PersonaFile
 from data.style.card import StyleCard, is_old, path_in, read_style_card
 from data.style.exchanges import Exchange
-from data.whole_persona import serving_persona
+from data.style.pace import Pace
+from data.whole_persona import joined, serving_persona
 from model.inference import Engine
 from model.served_as import ServedAs, read
 from storage.database import Database
@@ -38,14 +42,18 @@ DUE_EVERY_S = 3600.0
 """How often it is asked whether the card is old; after as long one that failed is tried again."""
 KEPT_PERSONAS = 500
 MOST_SHARE = 1 / 3
-"""Of a prompt's room, for the persona: quoted exchanges give way to talk."""
+"""Of a prompt's room, for the persona: quoted exchanges, and what else can be left out, give way to
+talk."""
 
 
 class Style:
     """One home's. Until a card is read the setting alone gives the persona, or the model does."""
 
     def __init__(self, home: Home | None = None, database: Database | None = None) -> None:
-        """Reads nothing. Without a home there is never a card."""
+        """Reads nothing. Without a home there is never a card, nor a persona file of its own."""
+        self.files = PersonaFiles(home.personas if home is not None else None)
+        self._names: Mapping[int, str] = {}
+        """Of the channels, for the parents of threads."""
         self._kept = (home, database) if home is not None and database is not None else None
         self._card: StyleCard | None = None
         self._stamp: object = None
@@ -59,26 +67,43 @@ class Style:
     def persona(
         self, settings: Settings, channel: ChannelRecord, engine: Writer, room_tokens: int
     ) -> str:
-        """For a prompt in that channel. Exchanges are left out of it as far as it would take more
-        than MOST_SHARE of the prompt's room."""
+        """For a prompt in that channel; `settings` are its own. What can be left out is left out of
+        it as far as it would take more than MOST_SHARE of the prompt's room."""
         # In this order: what is made of an old card never comes among what is made of a new one.
         made = self._made.setdefault(engine, {})
         card = self._card or StyleCard()
         name, server = settings.text("persona_name"), channel.guild_name
+        file = self._file(settings, channel)
         where = (channel.channel_id, channel.parent_id, room_tokens)
-        key = (*where, settings.text("persona"), name, server)
+        key = (*where, settings.text("persona"), name, server, file)
         if (text := made.get(key)) is None:
-            text = self._resolve(settings, card, channel, engine, room_tokens)
+            text = self._resolve(settings, card, file, channel, engine, room_tokens)
             if len(made) >= KEPT_PERSONAS:  # threads come and go by the thousand
                 made.clear()
             made[key] = text
         return text
 
+    @property
+    def pace(self) -> Pace:
+        """How fast people write line after line here."""
+        return (self._card or StyleCard()).pace
+
+    def cares(self, settings: Settings, channel: ChannelRecord) -> Cares:
+        """What the persona of that channel cares about; `settings` are the channel's own."""
+        file = self._file(settings, channel)
+        return file.cares if file is not None else Cares()
+
+    def told(self, settings: Settings, channel: ChannelRecord) -> str:
+        """For people: which persona file counts in that channel, and which there are."""
+        return self.files.told(settings, channel, self._parent_of(channel))
+
     def read(self) -> bool:
-        """Read the card, and what it quotes as that is now; whether personas may be others then.
-        Blocking. Raises DatabaseError."""
+        """Read the persona files, the card, and what it quotes as that is now; whether personas may
+        be others then. Blocking. Raises DatabaseError."""
+        are_others = self.files.read()
         if self._kept is None:
-            return False
+            return are_others
+        self._names = {one.channel_id: one.name for one in self._kept[1].channels()}
         while True:
             left_out, self._stamp = self._times_left_out, self._file_state()
             card = read_style_card(*self._kept)
@@ -88,16 +113,32 @@ class Style:
                 is_other = card != self._card
                 if is_other:
                     self._put(card)
-                return is_other
+                return is_other or are_others
 
     def forget(self, message_ids: Collection[int]) -> bool:
         """These are quoted no more; whether one was."""
         gone = frozenset(message_ids)
         return self._leave_out(lambda one: not gone.isdisjoint(one.message_ids))
 
+    def quoted_in(self, channel: ChannelRecord) -> frozenset[int]:
+        """The messages that the persona may quote in a channel, and some that others may not be
+        shown there."""
+        card = self._card or StyleCard()
+        return frozenset(i for one in card.exchanges_for(channel) for i in one.message_ids)
+
+    def quote_before(self, message_id: int) -> bool:
+        """Nothing is quoted from that message on: who rehearses a day does not know how it ends."""
+        return self._leave_out(lambda one: max(one.message_ids) >= message_id)
+
     def exclude(self, member_id: int) -> bool:
         """Nor is what this member said."""
         return self._leave_out(lambda one: member_id in one.author_ids)
+
+    def note_rights(self) -> bool:
+        """Who may read which channel is different now; whether personas may be others then."""
+        with self._changing:
+            self._made = WeakKeyDictionary()
+            return self._card is not None and bool(self._card.exchanges)
 
     async def run(
         self,
@@ -136,7 +177,16 @@ class Style:
         return await make() is not None
 
     def _look(self) -> bool:
+        if self._kept is not None:
+            self._names = {one.channel_id: one.name for one in self._kept[1].channels()}
         return self._file_state() != self._stamp and self.read()
+
+    def _file(self, settings: Settings, channel: ChannelRecord) -> PersonaFile | None:
+        return self.files.counting(settings, channel, self._parent_of(channel))
+
+    def _parent_of(self, channel: ChannelRecord) -> str:
+        """The name of the channel that a thread belongs to; "" where there is none."""
+        return self._names.get(channel.parent_id or 0, "")
 
     def _put(self, card: StyleCard | None) -> None:
         self._card, self._made = card, WeakKeyDictionary()
@@ -154,23 +204,34 @@ class Style:
         self,
         settings: Settings,
         card: StyleCard,
+        file: PersonaFile | None,
         channel: ChannelRecord,
         engine: Writer,
         room_tokens: int,
     ) -> str:
-        exchanges, served = card.exchanges_for(channel), self._served_as(engine)
+        pieces = serving_persona(
+            settings,
+            name=settings.text("persona_name"),
+            server=channel.guild_name,
+            voice=card.voice,
+            exchanges=self._quotable(card, channel),
+            served=self._served_as(engine),
+            file=file,
+        )
         while True:
-            text = serving_persona(
-                settings,
-                name=settings.text("persona_name"),
-                server=channel.guild_name,
-                voice=card.voice,
-                exchanges=exchanges,
-                served=served,
-            )
-            if not exchanges or len(engine.tokenizer.text_ids(text)) <= room_tokens * MOST_SHARE:
+            text = joined(pieces)
+            is_short = len(pieces) == 1
+            if is_short or len(engine.tokenizer.text_ids(text)) <= room_tokens * MOST_SHARE:
                 return text
-            exchanges = exchanges[:-1]
+            pieces.pop()
+
+    def _quotable(self, card: StyleCard, channel: ChannelRecord) -> tuple[Exchange, ...]:
+        """The exchanges that may be shown in a channel, by who may read which as well."""
+        found = card.exchanges_for(channel)
+        if self._kept is None:
+            return found
+        places = {one: self._kept[1].channel(one) for one in {e.channel_id for e in found}}
+        return tuple(e for e in found if may_be_quoted_in(places[e.channel_id], channel))
 
     def _served_as(self, engine: Writer) -> ServedAs | None:
         """None where the model was not tuned here, or a server elsewhere has it."""
