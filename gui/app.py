@@ -118,6 +118,7 @@ class Window:
         appearance.FollowSystem(self.root, self.ui, home)
         self.app.watch("snapshot", self._note_state)
         self.app.watch("stats", lambda stats: self._draw_tray())
+        self.app.watch("settings", lambda settings: self._draw_tray())
         if is_minimised or chosen.start_minimised:
             self.root.withdraw()
             self.presence.is_shown = False
@@ -222,7 +223,8 @@ class Window:
         }
 
     def _draw_tray(self) -> None:
-        self.tray.show(face_of(self.app.snapshot, self.app.stats, self.presence.is_shown))
+        app = self.app
+        self.tray.show(face_of(app.snapshot, app.stats, self.presence.is_shown, app.may_speak))
 
     def _note_state(self, snapshot: Snapshot) -> None:
         self.own_bot.note(snapshot)

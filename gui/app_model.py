@@ -48,6 +48,7 @@ class AppModel:
         self.stats: dict[str, Any] = {}
         """The running bot's last answer to `stats`; {} where none runs."""
         self.settings = Settings()
+        self.are_settings_read = False
         self.wanted_step = ""
         """The step at which Setup is to open next, by its heading in the strip ("Model"); Setup
         takes it. "": where it was left."""
@@ -87,6 +88,11 @@ class AppModel:
         """Whether a bot runs that can be asked."""
         return self.snapshot.state is State.ONLINE
 
+    @property
+    def may_speak(self) -> bool:
+        """Whether the bot speaks in public; True as long as that is not known."""
+        return self.settings.switch("speaks_in_public") or not self.are_settings_read
+
     def refresh_stats(self) -> None:
         """Ask the bot for its figures; {} where none runs."""
         if not self.is_online:
@@ -106,6 +112,7 @@ class AppModel:
 
         def shown(rows: dict[str, str]) -> None:
             self.settings, warnings = load(rows)
+            self.are_settings_read = True
             for warning in warnings:
                 log.warning("%s", warning)
             self.tell("settings", self.settings)

@@ -9,6 +9,7 @@ from gui.components.page import Page
 PAGES: dict[str, tuple[str, str]] = {
     "Home": ("home_page", "HomePage"),
     "Playground": ("playground_page", "PlaygroundPage"),
+    "Rehearsal": ("rehearsal_page", "RehearsalPage"),
     "Data": ("data_page", "DataPage"),
     "Training": ("training_page", "TrainingPage"),
     "Models": ("models_page", "ModelsPage"),

@@ -50,8 +50,10 @@ class Face:
         return asdict(self)
 
 
-def face_of(snapshot: Snapshot, stats: Mapping[str, Any], is_shown: bool) -> Face:
-    """`stats` is the running bot's last answer, {} where there is none."""
+def face_of(
+    snapshot: Snapshot, stats: Mapping[str, Any], is_shown: bool, may_speak: bool = True
+) -> Face:
+    """`stats` is the running bot's last answer, {} where there is none; `may_speak`: in public."""
     is_on_discord = snapshot.phase in ("", "online")
     colour = _COLOURS[snapshot.state]
     if snapshot.state is State.ONLINE and not is_on_discord:
@@ -59,7 +61,7 @@ def face_of(snapshot: Snapshot, stats: Mapping[str, Any], is_shown: bool) -> Fac
     return Face(
         colour=colour,
         mark=snapshot.state.value,
-        tooltip=_tooltip(snapshot, stats),
+        tooltip=_tooltip(snapshot, stats, may_speak),
         entries=_entries(snapshot, is_shown),
     )
 
@@ -78,8 +80,10 @@ def _entries(snapshot: Snapshot, is_shown: bool) -> tuple[Entry, ...]:
     )
 
 
-def _tooltip(snapshot: Snapshot, stats: Mapping[str, Any]) -> str:
+def _tooltip(snapshot: Snapshot, stats: Mapping[str, Any], may_speak: bool) -> str:
     lines = [f"Mynah: {words_for(replace(snapshot, next_attempt_in_s=None))}"]
+    if snapshot.state is State.ONLINE and not may_speak:
+        lines[0] += ", listens in silence"
     figures = []
     uptime_s = stats.get("uptime_s", snapshot.heartbeat.get("uptime_s"))
     if snapshot.state is State.ONLINE and isinstance(uptime_s, (int, float)):

@@ -1,20 +1,26 @@
 """Makes docs/images: every page of the window, in both themes, with a bot that lives on the tests'
 stand-in for Discord and remembers the sample community.
 
-And the report of a training set of the sample, as a browser shows it. Linux, with Xvfb, ImageMagick
-(`import`, `convert`) and chromium. Takes about two minutes.
+    python scripts/make_screenshots.py                     all of them
+    python scripts/make_screenshots.py rehearsal home      those
+
+The rehearsal is a real one, of a day of the sample with the small base. `report` is the report of a
+training set of the sample, as a browser shows it. Linux, with Xvfb, ImageMagick (`import`,
+`convert`) and chromium. Takes about three minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.modules["PIL"] = None  # type: ignore[assignment]
@@ -33,6 +39,7 @@ IMAGES = PROGRAM_DIR / "docs" / "images"
 SIZE = (1000, 680)
 REPORT_SIZE = (1000, 1640)
 DAY_MS = 24 * 3_600_000
+REHEARSED = ("the-hearth", "raid-table", "dice-night")
 SAID = (
     "anyone up for a raid tonight?|who took the last potion|brb dinner|that boss again lol|"
     "gg everyone|is the server down or is it me|new patch looks good|i was promised cake"
@@ -83,7 +90,29 @@ def furnish(home: Home) -> None:
         database.record_verdicts(rows, cursor=False)
 
 
+def rehearse(home: Home) -> None:
+    """The busiest days of the sample, and what its owner said to some of it."""
+    with Database.open(home.database, backups=home.backups) as database:
+        named = {channel.name: channel.channel_id for channel in database.channels()}
+    chosen = [word for name in REHEARSED for word in ("--channel", str(named[name]))]
+    _rehearse(home, "run", *chosen, "--rate", "0.6")
+    with Database.open(home.database, backups=home.backups) as database:
+        run = database.rehearsal()
+        rows = [row for row in database.rehearsed(run.rehearsal_id) if row.is_spoken]
+        answers = ("yes", "yes", "no", "yes", "too_much", "yes")
+        given = zip(rows, answers, strict=False)
+        database.answer_rehearsed({row.rehearsed_id: one for row, one in given}, run.began_at_ms)
+
+
+def _rehearse(home: Home, *arguments: str) -> None:
+    script = PROGRAM_DIR / "scripts" / "rehearse.py"
+    subprocess.run([sys.executable, str(script), *arguments, "--home", str(home.root)], check=True)
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="home, rehearsal, logs, report ... (default: all)")
+    wanted = frozenset(parser.parse_args().names)
     IMAGES.mkdir(parents=True, exist_ok=True)
     read, write = os.pipe()
     display = subprocess.Popen(
@@ -98,9 +127,13 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, StandInThread() as discord:
             home = make_home(Path(folder) / "home", discord, response_rate=0.05)
             furnish(home)
+            if not wanted or "rehearsal" in wanted:
+                rehearse(home)
             os.environ.update(environment(discord))
-            photograph(home, discord)
-            photograph_report(home)
+            if wanted != {"report"}:
+                photograph(home, discord, wanted)
+            if not wanted or "report" in wanted:
+                photograph_report(home)
     finally:
         display.terminate()
         display.wait(10)
@@ -108,8 +141,8 @@ def main() -> int:
     return 0
 
 
-def photograph(home: Home, discord: StandInThread) -> None:
-    """The window with its bot online, page after page."""
+def photograph(home: Home, discord: StandInThread, wanted: Collection[str]) -> None:
+    """The window with its bot online, page after page; those `wanted`, all where that is empty."""
     from gui import appearance, pages, preferences
     from tests.gui.window import pump, rest, window
 
@@ -120,9 +153,14 @@ def photograph(home: Home, discord: StandInThread) -> None:
         for theme in ("light", "dark"):
             appearance.apply(preferences.change(home, theme=theme))
             for name in pages.PAGES:
+                if wanted and name.lower() not in wanted:
+                    continue
+                let_speak(shown, name != "Rehearsal")
                 shown.main.open_page(name)
                 rest(shown, 2.0)
                 take(f"{name.lower()}-{theme}", 0, 0, *SIZE)
+            if wanted and "logs" not in wanted:
+                continue
             shown.open_logs()
             rest(shown, 2.0)
             logs = next(w for w in shown.root.winfo_children() if "logs" in str(w).lower())
@@ -133,6 +171,14 @@ def photograph(home: Home, discord: StandInThread) -> None:
             logs.destroy()
         shown.supervisor.stop()
         pump(shown, lambda: shown.app.snapshot.pid is None, 30)
+
+
+def let_speak(shown: Any, speaks: bool) -> None:
+    """Whether the bot speaks in public: on the rehearsal's picture it does not yet."""
+    from tests.gui.window import pump
+
+    shown.app.set_setting("speaks_in_public", "on" if speaks else "off")
+    pump(shown, lambda: shown.app.may_speak is speaks, 20)
 
 
 def photograph_report(home: Home) -> None:

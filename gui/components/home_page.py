@@ -22,7 +22,7 @@ from gui.doctor_report import doctor_report
 from gui.models import home_model
 from gui.models.home_model import MEMORY_EVERY_MS, Period, Stored, model_of
 from gui.models.serving_words import model_line
-from gui.models.trouble import Mend, Trouble, trouble_of
+from gui.models.trouble import Mend, Trouble, silence_of, trouble_of
 from gui.opening import PORTAL, open_folder, open_url
 from storage.paths import DEMO_BASE_DIR
 from storage.settings import Settings
@@ -37,6 +37,7 @@ _PAGES = {
     Mend.CHOOSE_CHANNELS: "Setup",
     Mend.CHOOSE_MODEL: "Models",
     Mend.SETTINGS: "Settings",
+    Mend.REHEARSE: "Rehearsal",
 }
 
 
@@ -129,7 +130,7 @@ class HomePage(Page):
         stats = self.app.stats
         self.state_card.show(
             snapshot,
-            trouble_of(snapshot, stats),
+            trouble_of(snapshot, stats) or silence_of(snapshot, self.app.may_speak),
             home_model.buttons(snapshot),
             home_model.facts(
                 snapshot,

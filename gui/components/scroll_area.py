@@ -19,6 +19,9 @@ from gui import theme
 
 WHEEL_PX = 48
 BAR_WIDTH = 12
+SLACK_PX = 24
+"""The bar goes only where so much is free: narrower, beside it, a page may be lower, as its words
+wrap otherwise; it would come and go for ever."""
 
 
 class ScrollArea(ctk.CTkFrame):
@@ -49,7 +52,11 @@ class ScrollArea(ctk.CTkFrame):
     @property
     def scrolls(self) -> bool:
         """Whether the page is higher than its room."""
-        return self.inner.winfo_reqheight() > self.canvas.winfo_height()
+        return self.inner.winfo_reqheight() > self._room
+
+    @property
+    def _room(self) -> int:
+        return int(self.canvas.winfo_height())
 
     def _fit(self, event: object = None) -> None:
         """In a moment: Tk tells of new sizes while it lays out, and loses what is changed then.
@@ -63,10 +70,10 @@ class ScrollArea(ctk.CTkFrame):
         if self.scrolls and not is_shown:
             self._bar.place(relx=1, rely=0, relheight=1, anchor="ne")
             self._lay_out(self._px(BAR_WIDTH + 2))
-        elif not self.scrolls and is_shown:
+        elif is_shown and self.inner.winfo_reqheight() <= self._room - self._px(SLACK_PX):
             self._bar.place_forget()
             self._lay_out(0)
-        width, room = self.canvas.winfo_width(), self.canvas.winfo_height()
+        width, room = self.canvas.winfo_width(), self._room
         self.canvas.itemconfigure(self._item, width=width)
         self._held.grid_rowconfigure(0, minsize=room)
         height = max(room, self.inner.winfo_reqheight())

@@ -1,4 +1,4 @@
-"""Setup: seven steps from a token to a running bot, left and gone on with at any of them."""
+"""Setup: eight steps from a token to a running bot, left and gone on with at any of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gui.components.wizard_finish import FinishStep
 from gui.components.wizard_invite import InviteStep
 from gui.components.wizard_keys import focus_on, reach_all
 from gui.components.wizard_model_choice import ModelStep
+from gui.components.wizard_rehearsal import RehearsalStep
 from gui.components.wizard_step import Step, failure_card
 from gui.components.wizard_token import TokenStep
 from gui.components.wizard_welcome import WelcomeStep
@@ -32,6 +33,7 @@ STEPS: dict[StepName, type[Step]] = {
         ChannelsStep,
         AdminsStep,
         ModelStep,
+        RehearsalStep,
         FinishStep,
     )
 }

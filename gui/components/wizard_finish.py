@@ -1,4 +1,4 @@
-"""Setup, step 7: what was chosen, and the start of the bot."""
+"""Setup, step 8: what was chosen, and the start of the bot."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class FinishStep(Step):
         theme.muted(
             self,
             "The bot goes on when this window is closed. Reading the history of the channels and "
-            "training on it come later, on the pages Data and Training.",
+            "training on it come later, on the pages Data and Training. What it would have said is "
+            "on the page Rehearsal.",
             wraplength=TEXT_PX,
         ).grid(row=3, column=0, sticky="ew", pady=(theme.PAD, 0))
         self.watch("settings", lambda settings: self._show_values())

@@ -15,8 +15,8 @@ SENTENCES = (
     "trains on them only after you have declared on what ground you may.",
     "Tell your members that Mynah reads along; whoever does not want to be remembered or learned "
     "from is left out of both as soon as you exclude them.",
-    "The next six steps take about five minutes: you need a Discord account and a server on which "
-    "you may manage the settings.",
+    "The next seven steps take about five minutes: you need a Discord account and a server on "
+    "which you may manage the settings.",
 )
 
 

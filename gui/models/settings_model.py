@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from storage.settings import SETTINGS, Setting, SettingError, Settings, Value, find, parse, to_text
 
 OTHER = "Other"
-MOST_STEPS = 1_000
+ELSEWHERE = frozenset({"speaks_in_public"})
+"""Not on the page: the rehearsal's own page turns it on, once its owner has seen one."""
+MOST_STEPS = 1_440
+"""Of a slider: a day has so many minutes."""
 WIDE_STEP = 512
 """For ranges of up to 40,000; what is wider has no slider."""
 _MOST_WIDE = 40_000
@@ -34,8 +37,24 @@ GROUPS: tuple[Group, ...] = (
         {
             "response_rate": "Answers unasked",
             "max_reply_tokens": "Longest reply",
+            "speak_threshold": "Concern needed to speak",
+            "unasked_channel_minutes": "Pause in a channel",
+            "unasked_member_minutes": "Pause for a member",
+            "unasked_a_day": "Unasked, a day",
+            "attention_seconds": "Attention after it spoke",
+            "lurk": "Only reads along",
+            "quiet_hours": "Quiet hours",
+            "rehearsal_channel_id": "Rehearsal channel",
             "replies_per_minute_member": "Replies to one member",
             "replies_per_minute_channel": "Replies in one channel",
+        },
+    ),
+    Group(
+        "Manner",
+        {
+            "delivery": "How a reply appears",
+            "reacts": "Reacts with emoji",
+            "links_allowed": "Hosts it may link to",
         },
     ),
     Group(
@@ -49,7 +68,10 @@ GROUPS: tuple[Group, ...] = (
             "seed": "Seed",
         },
     ),
-    Group("Persona", {"persona_name": "Name", "persona": "Who it is"}),
+    Group(
+        "Persona",
+        {"persona_name": "Name", "persona": "Who it is", "persona_file": "File of the persona"},
+    ),
     Group(
         "Model",
         {
@@ -110,7 +132,9 @@ def groups() -> tuple[Group, ...]:
     """Those above, and one for what they leave out, where there is such."""
     named = {name for group in GROUPS for name in group.names}
     rest = {
-        setting.name: _in_words(setting.name) for setting in SETTINGS if setting.name not in named
+        setting.name: _in_words(setting.name)
+        for setting in SETTINGS
+        if setting.name not in named | ELSEWHERE
     }
     return (*GROUPS, Group(OTHER, rest)) if rest else GROUPS
 

@@ -31,6 +31,7 @@ class Mend(Enum):
     SETTINGS = "Open the settings"
     LOGS = "Open the logs folder"
     TRY_NOW = "Try now"
+    REHEARSE = "See what it would have said"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ def trouble_of(snapshot: Snapshot, stats: Mapping[str, Any]) -> Trouble | None:
     if snapshot.state is State.ONLINE:
         return _running(str(stats.get("phase") or snapshot.phase), stats)
     return None
+
+
+def silence_of(snapshot: Snapshot, speaks: bool) -> Trouble | None:
+    """That nobody lets it speak yet; None where it may."""
+    if speaks:
+        return None
+    online = snapshot.state is State.ONLINE
+    what = "It listens and rehearses, it does not speak yet." if online else "It is not to speak yet."
+    why = "It stays silent in public until you have seen in a rehearsal what it would have said."
+    return Trouble(what, why, Mend.REHEARSE, is_bad=False)
 
 
 def _failed(reason: str) -> Trouble:
@@ -115,4 +126,13 @@ def _running(phase: str, stats: Mapping[str, Any]) -> Trouble | None:
     if phase == "online" and stats.get("discord", {}).get("channels") == 0:
         why = "It hears nothing and says nothing until it is told where to be."
         return Trouble("No channels are chosen.", why, Mend.CHOOSE_CHANNELS, is_bad=False)
+    return _of_the_personas(stats.get("personas"))
+
+
+def _of_the_personas(personas: Any) -> Trouble | None:
+    for one in personas.values() if isinstance(personas, Mapping) else ():
+        state = str(one.get("state", "")) if isinstance(one, Mapping) else ""
+        if state.startswith("broken: "):
+            why = state.removeprefix("broken: ")
+            return Trouble("A persona file is broken.", why, Mend.LOGS, is_bad=False)
     return None

@@ -31,6 +31,7 @@ class StepName(str, Enum):
     CHANNELS = "Channels"
     ADMINS = "Admins"
     MODEL = "Model"
+    REHEARSAL = "Rehearsal"
     FINISH = "Finish"
 
     @property
@@ -60,6 +61,8 @@ class Progress:
     names: Mapping[int, str] = field(default_factory=dict)
     """Of channels and people by id, for the summary."""
     model_name: str = ""
+    rehearses_later: bool = False
+    """Whether its owner chose to have it listen in silence first."""
 
     @property
     def is_token_good(self) -> bool:
@@ -81,7 +84,10 @@ class Progress:
         is_taken_for_good = is_online or (bool(listed) and self.account is None)
         if not self.is_token_good and not is_taken_for_good:
             return StepName.TOKEN
-        return StepName.FINISH if listed else StepName.CHANNELS
+        if not listed:
+            return StepName.CHANNELS
+        is_settled = self.rehearses_later or settings.switch("speaks_in_public")
+        return StepName.FINISH if is_settled else StepName.REHEARSAL
 
     def named(self, names: Mapping[int, str]) -> Progress:
         """With these names remembered too."""
@@ -101,6 +107,7 @@ def load(home: Home) -> Progress:
             server_name=str(kept["server_name"]),
             names={int(one): str(name) for one, name in kept["names"].items()},
             model_name=str(kept["model_name"]),
+            rehearses_later=bool(kept.get("rehearses_later")),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Progress()
@@ -142,6 +149,9 @@ def _file(home: Home) -> Path:
     return home.data_storage / FILE_NAME
 
 
+SPEAKS = "in public, as you have seen in the rehearsal"
+LISTENS = "not yet: it listens in silence until you have seen what it would have said"
+
 # -- the end ------------------------------------------------------------------------------------
 
 
@@ -154,12 +164,14 @@ def summary(progress: Progress, settings: Settings) -> list[tuple[str, str, Step
     admins = f"{named}, and {anyway}" if named else anyway
     path = settings.text("model_path")
     model = Path(path).name if path else progress.model_name or "the small base"
+    speaks = SPEAKS if settings.switch("speaks_in_public") else LISTENS
     return [
         ("Bot", account, StepName.TOKEN),
         ("Server", progress.server_name or "not chosen yet", StepName.CHANNELS),
         ("Channels", channels or "none yet", StepName.CHANNELS),
         ("Admins", admins, StepName.ADMINS),
         ("Model", model, StepName.MODEL),
+        ("Speaks", speaks, StepName.REHEARSAL),
     ]
 
 

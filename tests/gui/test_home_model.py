@@ -487,6 +487,19 @@ def test_a_model_that_cannot_answer_is_a_card() -> None:
     assert trouble_of(ONLINE, well) is None
 
 
+def test_a_broken_persona_file_is_a_card() -> None:
+    """The sentences are the bot's: tests/bot/test_persona_files.py."""
+    good = {"state": "good", "channels": []}
+    broken = {"state": "broken: owl.md, line 4: no YAML. Nothing of it counts.", "channels": []}
+    trouble = trouble_of(ONLINE, {**STATS, "personas": {"cat": good, "owl": broken}})
+    assert trouble is not None
+    assert trouble.why == "owl.md, line 4: no YAML. Nothing of it counts."
+    assert not trouble.is_bad
+    odd: tuple[object, ...] = ({"cat": good}, {}, None, [], {"cat": None})
+    for personas in odd:
+        assert trouble_of(ONLINE, {**STATS, "personas": personas}) is None
+
+
 @pytest.mark.parametrize("snapshot", [ONLINE, Snapshot(), Snapshot(state=State.STARTING)])
 def test_nothing_is_wrong(snapshot: Snapshot) -> None:
     assert trouble_of(snapshot, STATS) is None

@@ -93,6 +93,14 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
+def speaking(home: Home) -> Home:
+    """A home whose owner lets the bot speak."""
+    with Database.open(home.database, backups=home.backups) as database:
+        database.set_config("speaks_in_public", "on")
+    return home
+
+
+@pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """What was opened with the system's own program, which is one of the test's here."""
     if not opener():
@@ -240,9 +248,9 @@ def test_bad_settings_lead_to_the_settings(xvfb: str, home: Home, other_pages: N
 
 
 def test_no_channels_lead_to_the_setup_and_trouble_goes(
-    xvfb: str, home: Home, other_pages: None
+    xvfb: str, speaking: Home, other_pages: None
 ) -> None:
-    with with_bot(home, "ready") as shown:
+    with with_bot(speaking, "ready") as shown:
         press(page_of(shown).state_card.start)
         reach(shown, State.ONLINE)
         card = page_of(shown).state_card
@@ -259,15 +267,32 @@ def test_no_channels_lead_to_the_setup_and_trouble_goes(
         end_bot(shown)
 
 
+def test_a_bot_that_may_not_speak_yet_leads_to_the_rehearsal(xvfb: str, home: Home) -> None:
+    with with_bot(home, "ready") as shown:
+        card = page_of(shown).state_card
+        pump(shown, lambda: shown.app.are_settings_read)
+        assert card.what.cget("text") == "It is not to speak yet."
+        press(card.start)
+        reach(shown, State.ONLINE)
+        assert card.what.cget("text") == "It listens and rehearses, it does not speak yet."
+        tell_stats(shown, discord={**STATS["discord"], "channels": 0})  # type: ignore[dict-item]
+        assert card.mend.cget("text") == Mend.CHOOSE_CHANNELS.value  # what is wrong comes first
+        tell_stats(shown)
+        assert card.mend.cget("text") == "See what it would have said"
+        press(card.mend)
+        assert shown.main.page_name == "Rehearsal"
+        end_bot(shown)
+
+
 def test_a_dead_model_server_is_a_card_that_goes_by_itself(
-    xvfb: str, home: Home, other_pages: None
+    xvfb: str, speaking: Home, other_pages: None
 ) -> None:
     sentence = (
         "The model server at http://127.0.0.1:8080/v1 cannot be reached (Connection refused). "
         "Start it, or correct the setting model_url."
     )
     remote = {"name": "127.0.0.1:8080", "state": "ready", "reason": "", "trouble": sentence}
-    with with_bot(home, "ready", size=(900, 600)) as shown:
+    with with_bot(speaking, "ready", size=(900, 600)) as shown:
         page = page_of(shown)
         card = page.state_card
         press(card.start)
@@ -291,8 +316,8 @@ def test_a_dead_model_server_is_a_card_that_goes_by_itself(
         end_bot(shown)
 
 
-def test_what_the_model_is_at(xvfb: str, home: Home) -> None:
-    with with_bot(home, "ready") as shown:
+def test_what_the_model_is_at(xvfb: str, speaking: Home) -> None:
+    with with_bot(speaking, "ready") as shown:
         page = page_of(shown)
         press(page.state_card.start)
         reach(shown, State.ONLINE)
@@ -318,10 +343,10 @@ def test_what_the_model_is_at(xvfb: str, home: Home) -> None:
         end_bot(shown)
 
 
-def test_a_crash_counts_down_and_can_be_tried_at_once(xvfb: str, home: Home) -> None:
+def test_a_crash_counts_down_and_can_be_tried_at_once(xvfb: str, speaking: Home) -> None:
     policy = QUICK.__class__(**{**QUICK.__dict__, "first_delay_s": 30.0})
-    command = [sys.executable, str(FAKE_BOT), "--home", str(home.root), "silent-1", "ready"]
-    with window(home, command, policy) as shown:
+    command = [sys.executable, str(FAKE_BOT), "--home", str(speaking.root), "silent-1", "ready"]
+    with window(speaking, command, policy) as shown:
         press(page_of(shown).state_card.start)
         reach(shown, State.WAITING)
         card = page_of(shown).state_card
@@ -633,7 +658,7 @@ def test_a_running_bot_is_shown_and_takes_settings_at_once(
     xvfb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with StandInThread() as discord:
-        home = make_home(tmp_path / "home", discord)
+        home = make_home(tmp_path / "home", discord, speaks_in_public="on")
         for name, value in environment(discord).items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("DISCORD_BOT_TOKEN", raising=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gui.models.settings_model import (
+    ELSEWHERE,
     GROUPS,
     OTHER,
     Range,
@@ -25,7 +26,7 @@ def model() -> SettingsModel:
 
 def test_every_setting_stands_in_one_group_with_a_name_of_its_own() -> None:
     named = [name for group in GROUPS for name in group.names]
-    assert sorted(named) == sorted(setting.name for setting in SETTINGS)
+    assert sorted([*named, *ELSEWHERE]) == sorted(setting.name for setting in SETTINGS)
     assert OTHER not in [group.title for group in groups()]
     labels = [label_of(name) for name in named]
     assert len(set(labels)) == len(labels)

@@ -60,7 +60,9 @@ def test_the_tooltip_has_figures() -> None:
     assert face_of(online, stats, True).tooltip == (
         "Mynah: online\nup 3 h 13 min, 42 replies in 24 h, 512 MB"
     )
+    assert face_of(online, {}, True, False).tooltip.startswith("Mynah: online, listens in silence")
     assert face_of(Snapshot(), {}, True).tooltip == "Mynah: stopped"
+    assert face_of(Snapshot(), {}, True, False).tooltip == "Mynah: stopped"
     failed = Snapshot(State.FAILED, reason="The token is wrong. " * 20)
     assert len(face_of(failed, {}, True).tooltip) == TOOLTIP_CHARS
 

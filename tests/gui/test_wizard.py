@@ -15,13 +15,14 @@ from gui.models import wizard_model
 from gui.models.wizard_discord import BotAccount
 from gui.models.wizard_model import Progress, StepName
 from gui.supervision import State
-from model.catalogue import find
+from model import catalogue
 from storage import readonly
 from storage.database import Database
 from storage.paths import DEMO_BASE_DIR, Home
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.discord_stand_in.things import Allow, ChannelKind
-from tests.gui.window import press, pump, rest, settle, texts, type_keys, window
+from tests.gui.rehearsing import furnish
+from tests.gui.window import find, press, pump, rest, settle, texts, type_keys, window
 from tests.live.process import environment
 from tests.model.hub_stand_in import HubStandIn
 
@@ -146,9 +147,16 @@ def test_from_nothing_to_a_bot_that_is_online(
             next_of(shown, page)
             next_of(shown, page) if at(shown, page, StepName.MODEL) else None
 
+            step = at(shown, page, StepName.REHEARSAL)
+            pump(shown, lambda: "Nothing is stored yet" in " ".join(texts(step)), LONG_S)
+            assert page.next.cget("state") == "disabled"  # it is never passed over silently
+            assert page.steps[StepName.FINISH].cget("state") == "disabled"
+            press(step.later)
+
             step = at(shown, page, StepName.FINISH)
             pump(shown, lambda: "alice" in step.values["Admins"].cget("text"), LONG_S)
             assert step.values["Channels"].cget("text") == "#general, #raids"
+            assert step.values["Speaks"].cget("text") == wizard_model.LISTENS
             discord.faults.refuse_token()
             next_of(shown, page)
             pump(shown, lambda: "Go to Token" in failure(page), LONG_S, what="the refusal")
@@ -176,6 +184,7 @@ def half_way(home: Home, discord: StandInThread, step: StepName) -> None:
         home.env_file.write_text(f"DISCORD_BOT_TOKEN={discord.token}\n")
         home.env_file.chmod(0o600)
         progress = replace(progress, token_place=str(home.env_file), account=account)
+    progress = replace(progress, rehearses_later=step is StepName.FINISH)
     wizard_model.save(home, progress.named({world.general.id: "general"}))
     if step.number > StepName.CHANNELS.number:
         with Database.open(home.database, backups=home.backups) as database:
@@ -244,6 +253,34 @@ def test_looking_at_the_setup_does_not_begin_it(
         assert opened(shown).step.name is StepName.WELCOME  # asked for once
 
 
+def test_what_it_would_have_said_is_seen_before_it_speaks(
+    xvfb: str, discord: StandInThread, home: Home
+) -> None:
+    half_way(home, discord, StepName.REHEARSAL)
+    furnish(home, spoken=3)
+    with window(home, size=(900, 600)) as shown:
+        page = opened(shown)
+        step = at(shown, page, StepName.REHEARSAL)
+        view = step.view
+        pump(shown, lambda: view.model.shown, LONG_S, what="the moments")
+        assert page.next.cget("state") == "disabled"
+        cards = view.timeline.cards
+        assert cards.winfo_height() >= 100  # of 600: there is room to read one
+        cards.canvas.focus_force()
+        settle(shown)
+        type_keys(shown, "1", "1", "2")
+        pump(shown, lambda: view.speak.cget("state") == "normal", LONG_S, what="stored answers")
+        press(view.speak)
+        press(find(shown.main.notices, "Let it speak"))
+        pump(shown, lambda: page.next.cget("state") == "normal", LONG_S, what="that it may speak")
+        assert step.later.cget("state") == "disabled"
+        next_of(shown, page)
+        step = at(shown, page, StepName.FINISH)
+        assert step.values["Speaks"].cget("text") == wizard_model.SPEAKS
+        saved(shown)
+    assert readonly.read_config(home.database)["speaks_in_public"] == "on"
+
+
 def test_a_lost_network_is_said_and_tried_again(
     xvfb: str, discord: StandInThread, home: Home
 ) -> None:
@@ -264,7 +301,7 @@ def test_a_model_from_a_file_or_the_catalogue(
 ) -> None:
     half_way(home, discord, StepName.MODEL)
     gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
-    offered = find("qwen2.5-7b-instruct")
+    offered = catalogue.find("qwen2.5-7b-instruct")
     with (
         HubStandIn(gguf.read_bytes(), offered.repository, offered.file) as hub,
         window(home, [sys.executable, "-c", ""], size=(900, 600)) as shown,
@@ -298,6 +335,7 @@ def test_a_model_from_a_file_or_the_catalogue(
         assert panel.button.cget("text") == "Go on"
         press(panel.button)
         next_of(shown, page)
+        press(at(shown, page, StepName.REHEARSAL).later)
         step = at(shown, page, StepName.FINISH)
         pump(shown, lambda: step.values["Model"].cget("text") == offered.name, LONG_S)
         deployed = readonly.deployed_model(home.database)

@@ -48,6 +48,7 @@ def test_progress_is_kept_whole_and_never_the_token(home: Home) -> None:
     stored = json.loads((home.data_storage / "setup.json").read_text())
     assert set(stored) == {
         "step", "is_done", "token_place", "account", "server_name", "names", "model_name",
+        "rehearses_later",
     }  # fmt: skip
     for spoilt in ("", "[]", "{}", '{"step": "nowhere"}', '{"step": 3, "account": 4}', "\0"):
         (home.data_storage / "setup.json").write_text(spoilt)
@@ -84,17 +85,20 @@ def test_how_far_one_may_go() -> None:
     good = Progress(token_place="the keyring", account=GOOD)
     listed = Settings({"discord_channel_ids": "5"})
     assert Progress().furthest(Settings()) is StepName.TOKEN
-    assert Progress().furthest(listed) is StepName.FINISH  # set up by .env
+    assert Progress().furthest(listed) is StepName.REHEARSAL  # set up by .env
+    speaks = Settings({"discord_channel_ids": "5", "speaks_in_public": True})
+    assert Progress().furthest(speaks) is StepName.FINISH
     assert Progress().furthest(Settings(), is_online=True) is StepName.CHANNELS
     assert good.furthest(Settings()) is StepName.CHANNELS
-    assert good.furthest(listed) is StepName.FINISH
+    assert good.furthest(listed) is StepName.REHEARSAL
+    assert replace(good, rehearses_later=True).furthest(listed) is StepName.FINISH
     blind = replace(good, account=replace(GOOD, reads_words=False))
     assert blind.furthest(listed) is StepName.TOKEN
     assert blind.account is not None
     assert blind.account.missing == ["Message Content Intent"]
     assert blind.account.portal_page.endswith("/applications/7/bot")
     assert StepName.WELCOME.moved(-1) is StepName.WELCOME
-    assert StepName.MODEL.moved(1) is StepName.FINISH
+    assert StepName.MODEL.moved(1) is StepName.REHEARSAL
 
 
 def test_what_discord_answers() -> None:
@@ -142,10 +146,13 @@ def test_the_summary_names_what_it_can() -> None:
         "Channels": "#general, 2, 3, 4, 5, 6 and 2 more",
         "Admins": "zoe, and whoever may manage the server",
         "Model": "q.gguf",
+        "Speaks": wizard_model.LISTENS,
     }
     bare = {name: value for name, value, _ in summary(Progress(), Settings())}
     assert bare["Channels"] == "none yet"
     assert bare["Model"] == "the small base"
+    heard = {name: value for name, value, _ in summary(progress, Settings({"speaks_in_public": 1}))}
+    assert heard["Speaks"] == wizard_model.SPEAKS
 
 
 @pytest.mark.parametrize(
