@@ -29,10 +29,12 @@ class BotStatus(TypedDict, total=False):
     memory_mb: float
     """Resident memory of the bot's process."""
     seen: int
-    """Messages within 24 hours, as are the next five."""
+    """Messages within 24 hours, as are the next six."""
     answered: int
     failed: int
     errors: int
+    kept_back: dict[str, int]
+    """Drafts that guard let nothing out of, by reason."""
     p50_s: float | None
     """From a message's arrival to its answer."""
     p95_s: float | None
@@ -87,6 +89,8 @@ def status_text(status: BotStatus, settings: Settings) -> str:
         head += f", up {duration_text(status['uptime_s'])}"
     rows = [("State", head), ("Model", plain(status.get("model", "")))]
     rows.append(("Response rate", f"{settings.number('response_rate'):g}"))
+    if not settings.switch("speaks_in_public"):
+        rows.append(("Silent", "nobody accepted a rehearsal yet"))
     if "memory_mb" in status:
         rows.append(("Memory", f"{status['memory_mb']:.0f} MB"))
     rows.append(("24 hours", _day_text(status)))
@@ -106,6 +110,9 @@ def _day_text(status: BotStatus) -> str:
     p50_s, p95_s = status.get("p50_s"), status.get("p95_s")
     if p50_s is not None and p95_s is not None:
         parts.append(f"half within {p50_s:.1f} s, 95% within {p95_s:.1f} s")
+    if kept_back := status.get("kept_back"):
+        reasons = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in kept_back.items())
+        parts.append(f"{sum(kept_back.values()):,} drafts kept back ({reasons})")
     for name in ("failed", "errors"):
         if status.get(name):
             parts.append(f"{status[name]} {name}")

@@ -21,6 +21,7 @@ from bot.control import Control
 from bot.ending import End, end_of
 from bot.erasing import Erasing
 from bot.errands import Errands
+from bot.feedback import Scoring, score_by_the_hour, scoring_of
 from bot.healing import Healing
 from bot.intake import BATCH, Intake
 from bot.jobs import building_memory
@@ -28,20 +29,23 @@ from bot.logs import Logs, log_trace
 from bot.messages import Trace
 from bot.order_desk import OrderDesk
 from bot.patience import patiently
-from bot.pipeline import Pipeline
+from bot.pipeline import Pipeline, settings_in
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord_connection import NO_INVITATION, ONLINE
-from bot.platforms.local import LocalPlatform
+from bot.platforms.local import PERSONA_ID, LocalPlatform
 from bot.platforms.platform import LoginsUsedUpError, Platform, wall_clock_ms
 from bot.playground import Conversation, told
 from bot.protocol import ExitCode
+from bot.rehearsal_plan import Wanted
+from bot.rehearsal_stage import Parts
+from bot.rehearsals import Rehearsals
 from bot.schedule import back_up_by_schedule
 from bot.serving import Serving
 from bot.style import Style, making_style_card
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home
-from storage.records import MemberRecord, community_name
+from storage.records import ChannelRecord, MemberRecord, community_name
 from storage.settings import Settings, Value
 from storage.verdict_store import LIVE
 
@@ -98,8 +102,12 @@ class Bot:
         self._ending: asyncio.Future[None]
         self._small_tasks: set[asyncio.Task[None]] = set()
         self._errands: Errands
+        self._rehearsals: Rehearsals
         self._erasing = Erasing(home, database)
+        self.scoring: Scoring
         self._style = Style(home, database)
+        self._channel_rows: Mapping[int, Mapping[str, str]] = {}
+        """What counts in single channels instead of the settings."""
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -151,6 +159,8 @@ class Bot:
             await asyncio.to_thread(self._style.read)
         except MynahError as error:  # the persona stands without the card
             log.warning("The style card is not used. %s", error)
+        self._channel_rows = await patiently(self.database.channel_config_rows)
+        self.scoring = await asyncio.to_thread(scoring_of, self.home, self.database)
         await self.serving.load()
 
     def _put_together(self) -> None:
@@ -158,7 +168,7 @@ class Bot:
         desk = OrderDesk(self, self._errands)
         self.platform = DiscordPlatform(
             settings=lambda: self.settings,
-            tell=desk.tell,
+            tell=lambda one: None if self._rehearsals.takes(one) else desk.tell(one),
             read_until=self._read_until,
             count_identify=self._count_identify,
             on_phase=self._enter,
@@ -170,6 +180,15 @@ class Bot:
         self._talk = Conversation(playground, self.database)
         self._pipelines = (self.pipeline, playground)
         self.serving.read_for(*self._pipelines)
+        self._rehearsals = Rehearsals(
+            self.home,
+            self.serving.keeper,
+            self.platform,
+            self._rehearsal_parts,
+            soon=self.soon,
+            tell=self._control.tell,
+            yield_to=lambda: self.intake.drained(),
+        )
         self.intake = Intake(
             self.pipeline,
             self.database,
@@ -177,10 +196,24 @@ class Bot:
             failed=self._note_error,
             forget=self._forget,
             unquote=self._unquote,
+            rights_changed=self._note_rights,
+            heard=self._rehearsals.hear,
+            scoring=self.scoring,
+        )
+
+    def _rehearsal_parts(self) -> Parts:
+        return Parts(
+            database=self.database,
+            lender=self.serving.keeper,
+            recall=self.serving.recall,
+            style=self._style,
+            settings=self.settings,
+            channel_rows=self._channel_rows,
+            own_id=self.platform.own_id or PERSONA_ID,
         )
 
     def _pipeline(self, platform: Platform, transcript_since_ms: int = 0) -> Pipeline:
-        return Pipeline(
+        pipeline = Pipeline(
             database=self.database,
             model=self.serving.keeper,
             recall=self.serving.recall,
@@ -189,6 +222,8 @@ class Bot:
             style=self._style,
             transcript_since_ms=transcript_since_ms,
         )
+        pipeline.channel_rows = self._channel_rows
+        return pipeline
 
     async def _live(self) -> None:
         """Take in and answer until the end; then let what is being written be finished."""
@@ -200,12 +235,17 @@ class Bot:
             lambda: open_vectors(self.home, self.settings),
             lambda: self._errands.run_job("memory", building_memory(self.home)),
         ).run()
-        lasting = (self.intake.run(), self._keep_house(), self.serving.run())
+        lasting = (
+            *(self.intake.run(), self._keep_house(), self.serving.run()),
+            self._rehearsals.run(),
+            score_by_the_hour(self.scoring),
+        )
         style = self._style.run(
             self._read_anew,
             lambda: self._errands.run_job("style", making_style_card(self.home)),
         )
-        works = (*lasting, fetching, backups, healing, style, self._erasing.run())
+        personas = self._style.files.watch(self._read_anew)
+        works = (*lasting, fetching, backups, healing, style, personas, self._erasing.run())
         self.soon(self._read_what_was_said())
         others = [asyncio.create_task(work) for work in works]
         self._control.ready()
@@ -229,7 +269,8 @@ class Bot:
     async def _wind_up(self, discord: asyncio.Task[None], others: list[asyncio.Task[None]]) -> None:
         """Close everything, within about DRAIN_S + 2 x CLOSE_S whatever hangs."""
         self.platform.stop_listening()
-        await _within(DRAIN_S, self.intake.drained(), self._errands.close(), self._erasing.close())
+        closing = (self._errands, self._erasing, self._rehearsals)
+        await _within(DRAIN_S, self.intake.drained(), *(one.close() for one in closing))
         for task in others:
             task.cancel()
         for pipeline in self._pipelines:
@@ -266,6 +307,7 @@ class Bot:
         before_ms = wall_clock_ms() - KEPT_MS
         self.database.trim_verdicts(before_ms)
         self.database.trim_statistics(before_ms)
+        self.database.trim_rehearsed(before_ms)
 
     # -- what the platform asks ---------------------------------------------------------------
 
@@ -323,6 +365,28 @@ class Bot:
             await self._read_settings()
         return value
 
+    async def set_in_channel(self, channel_id: int, name: str, text: str | None) -> Settings:
+        """Give a channel a value of its own, or None: take it away. Returns what counts there now.
+        Raises SettingError."""
+        async with self._changing:
+            await asyncio.to_thread(self.database.set_channel_config, channel_id, name, text)
+            await self._read_settings()
+        return await asyncio.to_thread(self.settings_in, channel_id)
+
+    def settings_in(self, channel_id: int) -> Settings:
+        """What counts in a channel. Blocking."""
+        channel = self.database.channel(channel_id) or ChannelRecord(channel_id, 0, "", "")
+        return settings_in(channel, self.settings, self._channel_rows)
+
+    def personas(self) -> list[str]:
+        """The persona files that there are."""
+        return self._style.files.names()
+
+    def persona_in(self, channel: ChannelRecord) -> str:
+        """For people: which of them counts in a channel."""
+        settings = settings_in(channel, self.settings, self._channel_rows)
+        return self._style.told(settings, channel)
+
     async def reload(self) -> None:
         """Read the settings again; live ones count from the next message on."""
         async with self._changing:
@@ -334,11 +398,15 @@ class Bot:
         for warning in self._config.warnings:
             log.warning("%s", warning)
         self._logs.set_level(self.settings.text("log_level"))
+        self._channel_rows = await asyncio.to_thread(self.database.channel_config_rows)
         for pipeline in self._pipelines:
             pipeline.settings = self.settings
+            pipeline.channel_rows = self._channel_rows
+        if self._pipelines:
+            self._rehearsals.note_settings()
         self._read_anew()  # the persona may be another
         self.serving.note_settings()
-        is_elsewhere = before.ids("discord_channel_ids") != self.settings.ids("discord_channel_ids")
+        is_elsewhere = before.listed_channels() != self.settings.listed_channels()
         if self._pipelines and is_elsewhere:
             await self.platform.rescan()
 
@@ -362,10 +430,16 @@ class Bot:
             "memory_bytes": psutil.Process().memory_info().rss,
             "model": self.serving.keeper.name,
             "serving": self.serving.status(),
+            "personas": self._style.files.states(self._personas_named()),
             "waiting": self.intake.waiting if is_up else 0,
             "discord": self.platform.status() if is_up else {},
             "statistics": {name: asdict(one) for name, one in summaries.items()},
         }
+
+    def _personas_named(self) -> set[str]:
+        """The persona files that the settings and those of the channels name."""
+        rows = self._channel_rows.values()
+        return {self.settings.text("persona_file"), *(row.get("persona_file", "") for row in rows)}
 
     def summaries(self) -> Mapping[str, Any]:
         """The figures of 24 hours, 7 and 30 days. Blocking."""
@@ -395,18 +469,44 @@ class Bot:
         """Have a version of the model answer from now on. Raises MynahError where it cannot, and
         then what answered before does."""
         await self.serving.deploy(version_id)
+        if not await patiently(self.database.how_rehearsed, version_id):
+            log.warning(
+                "%s was not rehearsed: python scripts/rehearse.py run shows what it would say.",
+                version_id,
+            )
 
     async def follow(self) -> None:
         """Have what the settings and the registry name now answer."""
         await self.serving.follow()
 
+    def quieten(self, channel_id: int, until_ms: int) -> None:
+        """Say nothing in the channel until then."""
+        self.pipeline.quieten(channel_id, until_ms)
+        self._rehearsals.quieten(channel_id, until_ms)
+
+    async def rehearse(self, wanted: Wanted) -> None:
+        """Rehearse recorded channels in silence; returns at the end. Raises MynahError."""
+        if not self._pipelines:
+            raise MynahError("The model is still being loaded; ask again in a moment.")
+        await self._rehearsals.replay(wanted)
+
+    async def stop_rehearsal(self) -> None:
+        """End a rehearsal that is going on."""
+        if self._pipelines:
+            self._rehearsals.stop_replay()
+
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         """At once: what they said is in no transcript any more."""
         await patiently(self._exclude, member_id, is_excluded)
-        for pipeline in self._pipelines:
-            pipeline.exclude(member_id, is_excluded)
+        self._leave_out(member_id, is_excluded)
         if is_excluded:
             await self.drop_words_of(member_id)
+
+    def _leave_out(self, member_id: int, is_excluded: bool) -> None:
+        for pipeline in self._pipelines:
+            pipeline.exclude(member_id, is_excluded)
+        if self._pipelines:
+            self._rehearsals.exclude(member_id, is_excluded)
 
     async def drop_words_of(self, member_id: int) -> None:
         """Nothing they said up to now is in a transcript, the persona or a cache any more."""
@@ -434,8 +534,9 @@ class Bot:
         """At once: a member who is being forgotten stands in no transcript and no cache any more,
         and what they say is not read. The database knows already; what is derived follows."""
         pending = await patiently(self.database.erasures)
-        for pipeline in self._pipelines:
-            pipeline.exclude(member_id, True)
+        self._leave_out(member_id, True)
+        if self._pipelines:
+            self._rehearsals.forget_member(member_id)
         for one in pending:
             if one.member_id == member_id:
                 self._forget(one.message_ids)
@@ -444,16 +545,25 @@ class Bot:
     def _forget_persona(self) -> None:
         for pipeline in self._pipelines:
             pipeline.reader.forget_persona()
+        if self._pipelines:
+            self._rehearsals.forget_persona()
 
     def _unquote(self, message_ids: Collection[int]) -> None:
         """The persona quotes these no more."""
         if self._style.forget(message_ids):
             self._forget_persona()
 
+    def _note_rights(self) -> None:
+        """Who may read which channel is different now."""
+        if self._style.note_rights():
+            self._forget_persona()
+
     def _forget(self, message_ids: Collection[int]) -> None:
         self._unquote(message_ids)
         for pipeline in self._pipelines:
             pipeline.forget(message_ids)
+        if self._pipelines:
+            self._rehearsals.forget(message_ids)
         self._erasing.soon()
 
     async def verdicts(self, limit: int) -> list[dict[str, Any]]:

@@ -106,7 +106,9 @@ class Orders:
     def slash(self) -> list[SlashOrder]:
         """All that is offered as slash commands."""
         return [
-            SlashOrder(spec.name, spec.help, spec.argument, spec.rights, spec.parts)
+            SlashOrder(
+                spec.name, spec.help, spec.argument, spec.rights, spec.parts, spec.by_channel
+            )
             for spec in TABLE
             if not spec.is_hidden
         ]

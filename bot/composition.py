@@ -21,6 +21,8 @@ from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.platforms.local import LocalPlatform
 from bot.recall import Recall
+from bot.rehearsal import own_account
+from bot.rehearsal_stage import Parts
 from bot.style import Style
 from model.compute import ComputeWorker
 from model.embedder import Embedder, EmbedderError, find_embedder
@@ -82,6 +84,39 @@ def open_pipeline(
             chance=chance,
             transcript_since_ms=platform.started_ms,
             reads_along=False,
+        )
+
+
+@contextmanager
+def open_rehearsal(
+    home: Home, database: Database, version_id: str = ""
+) -> Iterator[tuple[str, Parts]]:
+    """The name of a version of the model ("": the one that answers), and what a rehearsal of it
+    needs; closed at the end.
+
+    Raises MynahError where there is no such model, or it cannot be loaded.
+    """
+    settings = stored_settings(database)
+    model: Model
+    if version_id:
+        registry = ModelRegistry(database, home)
+        name, model = version_id, registry.path(registry.get(version_id))
+    else:
+        name, model = model_to_answer_with(home, database, settings)
+    with ExitStack() as stack:
+        engine = open_engine(model, settings, home)
+        stack.callback(engine.close)
+        yield (
+            name,
+            Parts(
+                database=database,
+                lender=OneEngine(engine),
+                recall=stack.enter_context(open_recall(home, database, settings)),
+                style=Style(home, database),
+                settings=settings,
+                channel_rows=database.channel_config_rows(),
+                own_id=own_account(database),
+            ),
         )
 
 

@@ -13,6 +13,10 @@ reload                        overridden: the names of settings that the bot's e
 deploy      version_id        {}; the model of that version answers, and is the deployed one
 follow                        {}; what the settings and the registry name now answers
 verdicts    limit             verdicts: the newest first
+rehearse    channel_ids, day, {}; recorded channels are rehearsed in silence: answered at the end,
+            last, rate, seed, with events on the way (bot/rehearsal_plan.Wanted)
+            limit
+rehearse_stop                 {}; a rehearsal ends after the message at hand
 set         name, text        {}; a setting is stored and acts, where it is live, at once
 exclude     member_id,        {}; a member is left out of everything, or no longer
             is_excluded
@@ -26,6 +30,8 @@ heartbeat   phase, ready,     every 5 s, and at once when the phase changes; the
             lag_p99_ms,       (bot/wire/endpoint.py)
             lag_max_ms
 ready       as heartbeat      once, when the bot begins to serve
+rehearsal   what, and as      while one goes on: plan, progress, done; fields as
+            scripts/rehearse.py run --json prints them
 log         ts, level,        for each line of the log, where somebody hands them to `tell`
             logger, message
 ended       code, reason      last, before the channel closes
@@ -44,6 +50,7 @@ import psutil
 
 from bot.lag import LagMeter
 from bot.protocol import ControlError, ControlServer, Endpoint, ExitCode, Handler
+from bot.rehearsal_plan import Wanted, wanted_from
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +99,12 @@ class Bot(Protocol):
 
     async def set_setting(self, name: str, text: str) -> object:
         """Store a setting and apply it. Raises SettingError with the range."""
+
+    async def rehearse(self, wanted: Wanted) -> None:
+        """Rehearse recorded channels in silence; returns at the end."""
+
+    async def stop_rehearsal(self) -> None:
+        """End a rehearsal that is going on."""
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         """Leave a member out of everything from now on, or take that back."""
@@ -189,6 +202,8 @@ class Control:
             "follow": self._follow,
             "verdicts": self._verdicts,
             "set": self._set,
+            "rehearse": self._rehearse,
+            "rehearse_stop": self._rehearse_stop,
             "exclude": self._exclude,
             "forget": self._forget,
         }
@@ -232,6 +247,14 @@ class Control:
 
     async def _set(self, data: dict[str, Any]) -> Mapping[str, Any]:
         await self._bot.set_setting(_text(data, "name", 100), str(data.get("text", "")))
+        return {}
+
+    async def _rehearse(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.rehearse(wanted_from(data))
+        return {}
+
+    async def _rehearse_stop(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        await self._bot.stop_rehearsal()
         return {}
 
     async def _exclude(self, data: dict[str, Any]) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ class Errands:
         self._refuse_at_the_end()
         if self.is_fetching:
             return f"Fetching already: {self._progress or 'it has just begun'}."
-        channels = self._settings().ids("discord_channel_ids")
+        channels = self._settings().listed_channels()
         if not channels:
             return "There is no channel to fetch: none is listed in discord_channel_ids."
         self._progress = None
@@ -107,7 +107,7 @@ class Errands:
         """In a worker thread."""
         settings = self._settings()
         days = settings.whole("fetch_every_days")
-        if not days or not settings.ids("discord_channel_ids") or self._is_closing:
+        if not days or not settings.listed_channels() or self._is_closing:
             return False
         last_ms = last_complete_ms(self._database)
         return last_ms is None or time.time_ns() // 1_000_000 - last_ms >= days * DAY_MS

@@ -24,11 +24,13 @@ async def generate(
     *,
     deadline_s: float | None = None,
     is_wanted: Callable[[], bool] | None = None,
+    on_text: Callable[[str], None] | None = None,
 ) -> Draft:
     """One draft. It ends at the end of the turn, or where somebody else's line would begin.
 
     At `deadline_s` (time.monotonic()) it ends with the last whole word; `is_wanted` is asked, maybe
-    on another thread, when its turn comes. Raises EngineError; the event loop is free meanwhile.
+    on another thread, when its turn comes. `on_text` gets each new piece, as written and unguarded.
+    Raises EngineError; the event loop is free meanwhile.
     """
     stop_texts = [f"\n{clean_name(name)}:" for name in prompt.names]
     if isinstance(engine, RemoteEngine):
@@ -39,6 +41,7 @@ async def generate(
             stop_texts=stop_texts,
             deadline_s=deadline_s,
             is_wanted=is_wanted,
+            on_text=on_text,
         )
     else:
         made = await engine.generate(
@@ -49,6 +52,7 @@ async def generate(
             stop_texts=stop_texts,
             deadline_s=deadline_s,
             is_wanted=is_wanted,
+            on_text=on_text,
         )
     text = _whole_words(made.text) if made.stopped_by is StoppedBy.TIME else made.text
     return Draft(text, seed, made.evaluated_tokens, made.reply_tokens, made.stopped_by)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
+from bot.feedback import Scoring
 from bot.messages import (
     Deleted,
     Edited,
@@ -23,6 +24,7 @@ from bot.messages import (
     IncomingMessage,
     Reacted,
     ReactionsCleared,
+    ReadersSeen,
     Trace,
 )
 from bot.patience import patiently
@@ -53,16 +55,24 @@ class Intake:
         failed: Callable[[], None] = lambda: None,
         forget: Callable[[Collection[int]], None] | None = None,
         unquote: Callable[[Collection[int]], None] = lambda message_ids: None,
+        rights_changed: Callable[[], None] = lambda: None,
+        heard: Callable[[Known | Edited], None] = lambda one: None,
+        scoring: Scoring | None = None,
     ) -> None:
         """`ended` gets every trace; `failed` is called where something was not done; `forget` gets
         the ids of deleted messages (default: the pipeline's own), `unquote` those of edited
-        ones."""
+        ones; `rights_changed` is called where others may read a channel now; `heard` gets all that
+        was said or edited, once it is stored. `scoring` is told what may say how an own answer was
+        received."""
         self._pipeline = pipeline
         self._database = database
         self._ended = ended
         self._failed = failed
         self._forget = forget or pipeline.forget
         self._unquote = unquote
+        self._rights_changed = rights_changed
+        self._heard = heard
+        self._scoring = scoring
         self._arrived: deque[tuple[float, Happening]] = deque()
         self._wake = asyncio.Event()
         self._lines: dict[int, deque[Waiting]] = {}
@@ -72,7 +82,10 @@ class Intake:
         self._idle.set()
 
     def tell(self, happening: Happening) -> None:
-        """Take something in; returns at once."""
+        """Take something in; returns at once. Its own edits it knows (bot/growing.py)."""
+        own_id = self._pipeline.platform.own_id
+        if isinstance(happening, Edited) and happening.record.author_id == own_id:
+            return
         if isinstance(happening, Deleted):
             for message_id in happening.message_ids:
                 self._pipeline.recent.note_deleted(message_id)
@@ -148,22 +161,36 @@ class Intake:
         known = await self._pipeline.store([message for _, message in arrived])
         for one, (arrived_s, _) in zip(known, arrived, strict=True):
             self._line_up(one.message.channel_id, replace(one, arrived_s=arrived_s))
+        if self._scoring is not None:
+            await patiently(self._scoring.note_said, [one.message.record for one in known])
 
     async def _store_change(self, change: Happening) -> None:
         database = self._database
         if isinstance(change, Reacted):
+            if change.member_id == self._pipeline.platform.own_id:
+                return  # the persona's own says nothing of how a message was received
             await patiently(
                 database.change_reaction, change.message_id, change.emoji, change.change
             )
+            await self._score([change.message_id])
         elif isinstance(change, ReactionsCleared):
             await patiently(database.clear_reactions, change.message_id, change.emoji)
+            await self._score([change.message_id])
+        elif isinstance(change, ReadersSeen):
+            if await patiently(database.set_readers, change.readers):
+                self._rights_changed()
         elif isinstance(change, Deleted):
             await patiently(database.mark_deleted, change.message_ids, change.at_ms)
             self._line_up(change.channel_id, change)
+            await self._score(change.message_ids)
         elif isinstance(change, Edited):
             if await patiently(self._store_edit, change):
                 self._unquote([change.record.message_id])
             self._line_up(change.record.channel_id, change)
+
+    async def _score(self, message_ids: Collection[int]) -> None:
+        if self._scoring is not None:
+            await patiently(self._scoring.note_changed, message_ids)
 
     def _store_edit(self, edited: Edited) -> bool:
         """Whether a stored message says something else now. What is not stored (a channel off the
@@ -178,6 +205,8 @@ class Intake:
         return is_changed
 
     def _line_up(self, channel_id: int, one: Waiting) -> None:
+        if not isinstance(one, Deleted):
+            self._heard(one)
         self._lines.setdefault(channel_id, deque()).append(one)
         if channel_id not in self._workers:
             self._workers[channel_id] = asyncio.create_task(self._work_through(channel_id))

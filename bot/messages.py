@@ -8,13 +8,13 @@ that keeps them for "why did you speak?". What is stored is `storage.records`; w
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from model.chat_format import Note, Turn
 from model.writing import StoppedBy
-from storage.records import ChannelRecord, MemberRecord, MessageRecord
+from storage.records import ChannelRecord, MemberRecord, MessageRecord, Readers
 
 
 class Rights(Enum):
@@ -43,6 +43,10 @@ class IncomingMessage:
     rights: Rights = Rights.MEMBER
     is_backfill: bool = False
     """Whether it was read back from the history: said while the bot was away."""
+    asked_id: int | None = None
+    """Of an own message, where the platform tells: the message that it answers."""
+    line: int = 0
+    """... and its place among the lines of that answer."""
 
     @property
     def message_id(self) -> int:
@@ -83,6 +87,9 @@ class Reacted:
     message_id: int
     emoji: str
     change: int
+    member_id: int | None = None
+    """Whose; None where nobody knows."""
+    rights: Rights = Rights.MEMBER
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,14 @@ class ReactionsCleared:
     emoji: str | None = None
 
 
-Happening = IncomingMessage | Edited | Deleted | Reacted | ReactionsCleared
+@dataclass(frozen=True)
+class ReadersSeen:
+    """Who may read which channel now, by its id."""
+
+    readers: Mapping[int, Readers]
+
+
+Happening = IncomingMessage | Edited | Deleted | Reacted | ReactionsCleared | ReadersSeen
 """What a platform tells, in the order in which it happened in each channel."""
 
 
@@ -105,7 +119,8 @@ class ReplyReason(Enum):
     MENTIONED = "you mentioned it"
     ANSWERED = "you replied to it"
     NAMED = "addressed by name"
-    CHANCE = "chance, at the response rate"
+    ATTENTION = "it goes on with what it just said"
+    RELEVANT = "unasked: it concerns it enough"
     ASKED_IF_BOT = "asked whether it is a bot"
 
 
@@ -127,7 +142,40 @@ class SilentReason(Enum):
     TOO_LATE = "its time was over before a word was written"
     BUSY = "more replies wait than can be written"
     WENT_DOWN = "the bot went down twice over this message"
-    NO_CHANCE = "not addressed, and chance said no at the response rate"
+    NOT_YET = "it does not speak in public before its owner has seen a rehearsal"
+    LURKING = "it only reads along in this channel"
+    QUIET_HOURS = "not addressed, and these are quiet hours"
+    OTHERS = "somebody else is addressed"
+    COOLING = "not addressed, and it spoke unasked not long ago"
+    DAY_FULL = "not addressed, and it spoke unasked often enough within 24 hours"
+    BELOW = "not addressed, and it does not concern it enough"
+
+
+@dataclass(frozen=True)
+class Urge:
+    """How much a message made the persona want to speak unasked: the sum of its parts, about 0 to
+    1, against the threshold. The formula stands in bot/decide.py."""
+
+    relevance: float
+    pressure: float
+    presence: float
+    """What its share of the talk takes away: 0 or less."""
+    learned: float
+    """What feedback on like situations adds or takes away."""
+    total: float
+    threshold: float
+    why: tuple[str, ...] = ()
+    """Short words: "asks the room", "named 'raid'"; in quotes stands what was said."""
+
+    def __str__(self) -> str:
+        """To be kept: figures, and why without what stands in quotes, that was said."""
+        parts = ("relevance", "pressure", "presence", "learned")
+        shown = [f"{name} {getattr(self, name):+.2f}" for name in parts if getattr(self, name)]
+        shown += [one.partition(" '")[0] for one in self.why]
+        return f"{self.total:.2f} of {self.threshold:.2f}: {', '.join(shown) or 'nothing'}"
+
+    def as_json(self) -> dict[str, object]:
+        return {**vars(self), "why": list(self.why)}
 
 
 @dataclass(frozen=True)
@@ -136,6 +184,8 @@ class Reply:
 
     reason: ReplyReason
     detail: str = ""
+    urge: Urge | None = field(default=None, compare=False)
+    """Where it was not asked."""
 
     def __str__(self) -> str:
         return _sentence("reply", self.reason.value, self.detail)
@@ -147,6 +197,8 @@ class Silent:
 
     reason: SilentReason
     detail: str = ""
+    urge: Urge | None = field(default=None, compare=False)
+    """Where it was not asked, and nothing else forbade it."""
 
     def __str__(self) -> str:
         return _sentence("silent", self.reason.value, self.detail)
@@ -215,6 +267,12 @@ class RefusedBecause(Enum):
 
     EMPTY = "nothing of its own was left"
     ECHO = "it only repeated the message that it answers"
+    LINK = "little but a link was left, and links are not allowed to there"
+    PERSONAL = "it held personal data"
+    PROMPT = "it gave away its instructions"
+    VERBATIM = "it repeated word for word what somebody said out of view"
+    UNSETTLED = "it could not be made harmless"
+    SAID_TODAY = "it said that line within the last 24 hours"
 
 
 @dataclass(frozen=True)
@@ -242,14 +300,58 @@ GuardVerdict = Allowed | Refused
 
 
 @dataclass(frozen=True)
-class SentReply:
-    """A reply that a platform has accepted."""
+class SentLine:
+    """One message of a reply, as a platform has accepted it."""
 
     message_id: int
     channel_id: int
     text: str
     sent_at_ms: int
-    reply_to_id: int
+    asked_id: int
+    """The message that the reply answers, shown as that or not."""
+    line: int = 0
+    """Its place among the reply's lines."""
+    reply_to_id: int | None = None
+    """The message that it shows as answered."""
+    edited_at_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class SentReply:
+    """What went out of a reply: one message or several, at least one."""
+
+    lines: tuple[SentLine, ...]
+
+    @property
+    def message_id(self) -> int:
+        """Of its first message, as are the others."""
+        return self.lines[0].message_id
+
+    @property
+    def message_ids(self) -> tuple[int, ...]:
+        """Of all its messages."""
+        return tuple(line.message_id for line in self.lines)
+
+    @property
+    def channel_id(self) -> int:
+        return self.lines[0].channel_id
+
+    @property
+    def asked_id(self) -> int:
+        return self.lines[0].asked_id
+
+    @property
+    def reply_to_id(self) -> int | None:
+        return self.lines[0].reply_to_id
+
+    @property
+    def sent_at_ms(self) -> int:
+        return self.lines[0].sent_at_ms
+
+    @property
+    def text(self) -> str:
+        """All of it, with line breaks between its messages."""
+        return "\n".join(line.text for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -259,6 +361,10 @@ class Feedback:
     reply_id: int
     asked_id: int
     recorded_at_ms: int
+
+
+SAID_ON = "said on"
+"""The stage in which the lines after the first one went out."""
 
 
 @dataclass(frozen=True)
@@ -279,21 +385,26 @@ class Trace:
     attempts: int = 0
     guard: GuardVerdict | None = None
     sent: SentReply | None = None
+    reacted: str = ""
+    """The emoji that it put under the message in place of words."""
     feedback: Feedback | None = None
     model_sha256: str = ""
     error: str = ""
-    """What went wrong in a stage, for people; nothing was sent then."""
+    """What went wrong in a stage, for people; no words were sent then."""
     timings_s: tuple[tuple[str, float], ...] = ()
     """Seconds of each stage, in the order in which they ran."""
 
     @property
     def total_s(self) -> float:
-        """Seconds from the message's arrival to the end of its handling."""
-        return sum(seconds for _, seconds in self.timings_s)
+        """Seconds from the message's arrival to the end of its handling, but for the lines that
+        followed the first one at people's pace."""
+        return sum(seconds for stage, seconds in self.timings_s if stage != SAID_ON)
 
     def explain(self) -> str:
         """The trace as a few lines for people."""
         lines = [f"verdict: {self.verdict}"]
+        if (urge := self.verdict.urge) is not None and urge.why:
+            lines.append(f"urge: {', '.join(urge.why)}")
         lines += [f"recalled: {note.text}" for note in self.notes]
         if self.attempts:
             lines.append(
@@ -306,6 +417,10 @@ class Trace:
             lines.append(f"failed: {self.error}")
         if self.guard is not None:
             lines.append(f"guard: {self.guard}")
+        if self.reacted:
+            lines.append(f"reacted: {self.reacted}, as people here do to such a line")
+        if self.sent is not None and len(self.sent.lines) > 1:
+            lines.append(f"sent: {len(self.sent.lines)} messages")
         lines.append("seconds: " + ", ".join(f"{name} {s:.3f}" for name, s in self.timings_s))
         if self.model_sha256:
             lines.append(f"model: sha256 {self.model_sha256}")

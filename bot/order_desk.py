@@ -118,6 +118,18 @@ class OrderDesk:
     async def set_setting(self, name: str, text: str) -> Value:
         return await self._bot.set_setting(name, text)
 
+    async def settings_in(self, channel_id: int) -> Settings:
+        return await asyncio.to_thread(self._bot.settings_in, channel_id)
+
+    async def set_in_channel(self, channel_id: int, name: str, text: str | None) -> Settings:
+        return await self._bot.set_in_channel(channel_id, name, text)
+
+    def personas(self) -> list[str]:
+        return self._bot.personas()
+
+    def persona_in(self, channel: ChannelRecord) -> str:
+        return self._bot.persona_in(channel)
+
     async def status(self) -> BotStatus:
         stats = await self._bot.stats()
         day = stats["statistics"]["24h"]
@@ -130,6 +142,7 @@ class OrderDesk:
             answered=day["answered"],
             failed=day["failed"],
             errors=day["errors"],
+            kept_back=day["kept_back"],
             p50_s=day["p50_s"],
             p95_s=day["p95_s"],
             latency_ms=stats["discord"].get("latency_ms"),
@@ -184,8 +197,10 @@ class OrderDesk:
         return [row for row in rows if row.verdict != "order"][:n]
 
     async def set_quiet(self, channel: ChannelRecord, until_ms: int) -> None:
-        self._bot.pipeline.quieten(channel.channel_id, until_ms)
+        self._bot.quieten(channel.channel_id, until_ms)
         await patiently(self._bot.database.set_quiet, channel, until_ms)
+        if until_ms > self.now_ms():
+            await patiently(self._bot.scoring.note_quieted, channel.channel_id, self.now_ms())
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         await self._bot.exclude(member_id, is_excluded)

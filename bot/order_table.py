@@ -15,26 +15,67 @@ from bot.messages import Rights
 from bot.order_values import Answer, BotOrders, Handler, Order, OrderError, OrderSpec, SlashArgument
 from bot.privacy_orders import PRIVACY_ORDERS
 from storage.records import FIRST_SNOWFLAKE, MemberRecord
-from storage.settings import SETTINGS, Setting, Value, to_text
+from storage.settings import SETTINGS, Setting, Value, find, to_text
 
 PREFIX = "!"
 WHY_DEFAULT, WHY_MOST = 5, 20
 QUIET_DEFAULT = "1h"
+HERE, DEFAULT = "here", "default"
+"""Behind a setting's order: for this channel alone; what counts where nothing was said."""
 
 _ID = re.compile(r"(?:<@!?)?(\d{1,19})>?")
 
 
 async def _set(setting: Setting, bot: BotOrders, order: Order) -> Answer:
+    wanted, is_here = _without_here(setting, order.argument)
+    if is_here:
+        return await _set_here(setting, bot, order)
     before = _shown(setting, bot.settings()[setting.name])
-    if not order.argument:
+    if not wanted:
         return Answer(f"{_words(setting)} is {before}. It can be {setting.allowed}.")
-    stored = await bot.set_setting(setting.name, order.argument)
+    if setting.by_channel and wanted.lower() == DEFAULT:
+        wanted = to_text(setting, setting.default)
+    stored = await bot.set_setting(setting.name, wanted)
     now = _shown(setting, stored)
     text = f"{_words(setting)} is now {now} (it was {before}; it can be {setting.allowed})."
     if bot.settings()[setting.name] != stored:
         because = f"{setting.environment} overrides it" if setting.live else "after a restart"
         text = f"{_words(setting)} is stored as {now}, and counts {because}: until then {before}."
     return Answer(text)
+
+
+def _without_here(setting: Setting, argument: str) -> tuple[str, bool]:
+    words = argument.rsplit(maxsplit=1)
+    is_here = setting.by_channel and bool(words) and words[-1].lower() == HERE
+    return (argument.strip()[: -len(HERE)].strip(), True) if is_here else (argument, False)
+
+
+async def _set_here(setting: Setting, bot: BotOrders, order: Order) -> Answer:
+    """The channel's own value: shows it, sets it, or with "default" takes it away."""
+    name, wanted = setting.name, _without_here(setting, order.argument)[0]
+    before = _shown(setting, (await bot.settings_in(order.channel_id))[name])
+    elsewhere = _shown(setting, bot.settings()[name])
+    words = _words(setting)
+    if not wanted:
+        return Answer(
+            f"{words} here is {before} (where nothing else was said: {elsewhere}). It can be "
+            f"{setting.allowed}, or {DEFAULT}."
+        )
+    own = None if wanted.lower() == DEFAULT else wanted
+    now = _shown(setting, (await bot.set_in_channel(order.channel_id, name, own))[name])
+    return Answer(f"{words} here is now {now} (it was {before}; elsewhere it is {elsewhere}).")
+
+
+async def _persona(bot: BotOrders, order: Order) -> Answer:
+    """Which persona file counts here, or have one that there is count."""
+    setting = find("persona_file")
+    wanted, _ = _without_here(setting, order.argument)
+    if not wanted:
+        return Answer(bot.persona_in(order.channel))
+    known = [*bot.personas(), DEFAULT]
+    if wanted.lower().removesuffix(".md") not in known:
+        raise OrderError(f'There is no persona "{wanted}"; there are: {", ".join(known)}.')
+    return await _set(setting, bot, order)
 
 
 def _words(setting: Setting) -> str:
@@ -154,7 +195,16 @@ def _setting_order(setting: Setting, command: str) -> OrderSpec:
     if kind != "text":
         usage = f"{setting.low}-{setting.high} {setting.unit}".strip()
     words = setting.help.partition(".")[0].partition(";")[0]
-    return OrderSpec(command.removeprefix(PREFIX), words, partial(_set, setting), argument, usage)
+    if setting.by_channel:
+        usage += f" [{HERE}]"
+    return OrderSpec(
+        command.removeprefix(PREFIX),
+        words,
+        partial(_set, setting),
+        argument,
+        usage,
+        by_channel=setting.by_channel,
+    )
 
 
 def _about_somebody(name: str, what: str, handler: Handler) -> OrderSpec:
@@ -179,6 +229,22 @@ TABLE: tuple[OrderSpec, ...] = (
         _HOW_LONG,
         "30m|2h|1d|off",
         Rights.MODERATOR,
+    ),
+    OrderSpec(
+        "lurk",
+        "Only read along in this channel, and answer nobody",
+        partial(_set_here, find("lurk")),
+        SlashArgument("value", "On or off", choices=("on", "off")),
+        "on|off",
+        Rights.MODERATOR,
+    ),
+    OrderSpec(
+        "persona",
+        "Which persona speaks here, or another one",
+        _persona,
+        SlashArgument("name", "A file of the folder personas, or default"),
+        f"[name] [{HERE}]",
+        by_channel=True,
     ),
     OrderSpec("help", "What you may ask for", _help, rights=Rights.MODERATOR),
     *PRIVACY_ORDERS,

@@ -86,6 +86,19 @@ class BotOrders(Protocol):
     async def set_setting(self, name: str, text: str) -> Value:
         """Store a setting and apply it where it is live. Raises SettingError with the range."""
 
+    async def settings_in(self, channel_id: int) -> Settings:
+        """What counts in a channel now."""
+
+    async def set_in_channel(self, channel_id: int, name: str, text: str | None) -> Settings:
+        """Give a channel a value of its own, or None: take it away; what counts there then.
+        Raises SettingError with the range."""
+
+    def personas(self) -> list[str]:
+        """The persona files that there are."""
+
+    def persona_in(self, channel: ChannelRecord) -> str:
+        """Which of them counts in a channel, and why."""
+
     async def status(self) -> BotStatus:
         """How the bot is; keys that are not known may be missing."""
 
@@ -154,6 +167,8 @@ class SlashOrder:
     rights: Rights
     """The least that the asker needs."""
     parts: tuple[SlashPart, ...] = ()
+    by_channel: bool = False
+    """Whether it may be meant for this channel alone: an argument that ends with "here"."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +234,8 @@ class OrderSpec:
     """Answered by direct message; a slash command's answer is private anyway."""
     is_hidden: bool = False
     """Neither in !help nor a slash command."""
+    by_channel: bool = False
+    """Whether "here" may follow the argument."""
     is_repeatable: bool = True
     """False: never taken out of a backfill, for the bot that it ends would read it again."""
 

@@ -12,14 +12,17 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from bot.answer import Answerer, Ended
-from bot.decide import Facts, decide, may_read
+from bot.decide import Facts, could_be_learned, could_be_near, decide, may_read, spoken_to
+from bot.experience import Experience
+from bot.find_again import FindAgain
 from bot.judged import Judged, Stopwatch
+from bot.manners import with_manners
 from bot.messages import (
     IncomingMessage,
     Reply,
@@ -27,8 +30,10 @@ from bot.messages import (
     Silent,
     SilentReason,
     Trace,
+    Verdict,
 )
 from bot.model_keeper import Lender
+from bot.nearness import Nearness
 from bot.patience import patiently
 from bot.platforms.platform import Platform, wall_clock_ms
 from bot.read_along import Transcripts
@@ -38,9 +43,9 @@ from bot.recent import Recent, says_more
 from bot.store import Known, store
 from bot.style import Style
 from bot.transcript import line_of
-from bot.verdicts import BEGUN, SENDING, SENT, row_of
-from model.chat_format import Own, Said
-from storage.records import VerdictRow
+from bot.verdicts import BEGUN, row_of
+from model.chat_format import Said
+from storage.records import ChannelRecord, VerdictRow
 from storage.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +72,9 @@ class Pipeline:
         transcript_since_ms: int = 0,
         reads_along: bool = True,
         now_ms: Callable[[], int] = wall_clock_ms,
+        label: str = "",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        history: Database | None = None,
     ) -> None:
         """Everything is handed in; nothing is closed here.
 
@@ -74,30 +82,40 @@ class Pipeline:
         verdicts and seeds. Lines of a transcript older than `transcript_since_ms` are not read
         back: a new conversation begins empty. With `reads_along` the model reads what is said while
         nobody asks; its reader is closed by whoever ends the event loop. `now_ms` tells how old a
-        message is.
+        message is. `label` tells this one from others that hear the same channels with one model.
+        `sleep` waits between the lines of a reply. `history` is where guard looks whose words a
+        draft repeats; None: `database`.
         """
         self.settings = settings
         """Replace it to change live settings; it counts from the next message on."""
+        self.channel_rows: Mapping[int, Mapping[str, str]] = {}
+        """What counts in single channels instead, by channel, as the database keeps it."""
         self.traces: deque[Trace] = deque(maxlen=KEPT_TRACES)
         """How the last messages were handled, oldest first; also those that failed."""
         self.platform = platform
-        self.recent = Recent(database, now_ms)
+        self.recent = Recent(database, now_ms, self.settings_in, lambda: self.platform.own_id)
         self.transcripts = Transcripts(database, since_ms=transcript_since_ms)
         self._database = database
         self._chance = chance or random.Random()
         self._now_ms = now_ms
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """Each for as long as somebody holds it or waits for it: threads come and go."""
+        self._find_again = FindAgain(database, self.transcripts)
         self._given_over: dict[tuple[int, int], list[Judged]] = {}
         """By channel and author: asked, and to be answered with what the author said after it."""
+        self._style = style or Style()
+        self._nearness = Nearness(recall, model)
+        self.experience = Experience(history or database, recall)
         self.reader = Reader(
             self.transcripts,
             model,
             recall,
             settings=lambda: self.settings,
             turn=self.turn,
-            style=style or Style(),
+            settings_in=self.settings_in,
+            style=self._style,
             reads_along=reads_along,
+            label=label,
         )
         self._answerer = Answerer(
             database=database,
@@ -107,9 +125,13 @@ class Pipeline:
             transcripts=self.transcripts,
             reader=self.reader,
             recent=self.recent,
-            settings=lambda: self.settings,
+            settings_in=self.settings_in,
             chance=self._chance,
             now_ms=now_ms,
+            pace=lambda: self._style.pace,
+            sleep=sleep,
+            history=history,
+            experience=self.experience,
         )
 
     async def handle(self, message: IncomingMessage) -> Trace:
@@ -136,6 +158,8 @@ class Pipeline:
             persona_name=self._persona_name,
         )
         for one in known:
+            if one.message.record.author_id != self.platform.own_id:
+                self.recent.note_heard(one.message)
             if one.channel_is_allowed and not one.author_is_excluded:
                 self.recent.note_said(one.message)
         return known
@@ -147,6 +171,10 @@ class Pipeline:
         """
         async with self.turn(channel_id):
             return [trace for trace, _ in await self._one_after_another(known)]
+
+    def settings_in(self, channel: ChannelRecord) -> Settings:
+        """What counts in that channel."""
+        return settings_in(channel, self.settings, self.channel_rows)
 
     def turn(self, channel_id: int) -> asyncio.Lock:
         """Held while somebody works on the channel's transcript: one at a time."""
@@ -165,10 +193,12 @@ class Pipeline:
     def forget(self, message_ids: Collection[int]) -> None:
         """Messages are gone, or their author is left out: take their words out of every transcript.
         The database has done so already."""
+        self.experience.read_anew()
         self.reader.forget(self.transcripts.remove(message_ids))
 
     def exclude(self, member_id: int, is_excluded: bool) -> None:
         """What a member said and what waits of it counts no longer, or again."""
+        self.experience.read_anew()
         self.recent.note_excluded(member_id, is_excluded)
 
     def quieten(self, channel_id: int, until_ms: int) -> None:
@@ -190,14 +220,21 @@ class Pipeline:
                 ended.append(await self._answer(judged))
             else:
                 ended.append((judged.trace, None))
-            if judged.is_own:
-                await self._find_again(judged.message)
+            if judged.is_own and not self.recent.is_gone(judged.message.message_id):
+                await self._note_own(judged.message)
         await self._write_down(silent)
         self.traces.extend(trace for trace, _ in ended)
         if known and judged.facts.channel_is_allowed:
             is_read = silent and may_read(judged.message, judged.facts)
             self.reader.note(judged.message.channel, judged.message if is_read else None)
         return ended
+
+    async def _note_own(self, message: IncomingMessage) -> None:
+        """An own message came back from the platform."""
+        await self._find_again.look_at(message)
+        is_talk = (await self.transcripts.of(message.channel_id)).has(message.message_id)
+        if is_talk:  # an order's answer is none
+            self.recent.talk.note_said(message)
 
     async def _answer(self, judged: Judged) -> Ended:
         trace, error = await self._answerer.answer(judged)
@@ -223,21 +260,36 @@ class Pipeline:
         message, watch = known.message, Stopwatch(known.arrived_s)
         watch.lap("stored")
         facts = await self._facts(known)
-        verdict = decide(message, facts, self._chance.random())
+        verdict = await self._decide(message, facts, self._chance.random())
         watch.lap("decided")
+        if may_read(message, replace(facts, is_seen=False)):
+            self.recent.talk.note_said(message, spoken_to(message, facts))
         trace = Trace(message.message_id, message.channel_id, verdict, timings_s=watch.laps)
         return Judged(message, facts, trace, watch)
+
+    async def _decide(self, message: IncomingMessage, facts: Facts, draw: float) -> Verdict:
+        """What it is near to, and how situations like it were received, is looked up only where
+        that could make the difference."""
+        verdict = decide(message, facts, draw)
+        if could_be_near(verdict, facts):
+            facts = replace(facts, nearness=await self._nearness.of(message, facts.cares))
+            verdict = decide(message, facts, draw)
+        if could_be_learned(verdict) and await self.experience.has_any():
+            vector = await self._nearness.vector(message)
+            facts = replace(facts, learned=await self.experience.learned(message, vector))
+            verdict = decide(message, facts, draw)
+        return verdict
 
     async def _facts(self, known: Known) -> Facts:
         message, recent = known.message, self.recent
         channel_id, author_id = message.channel_id, message.record.author_id
         begun = await recent.times_begun(channel_id, message.message_id)
-        by_member = self.settings.whole("replies_per_minute_member")
-        by_channel = self.settings.whole("replies_per_minute_channel")
+        settings = self.settings_in(message.channel)
+        by_member = settings.whole("replies_per_minute_member")
+        by_channel = settings.whole("replies_per_minute_channel")
         facts = Facts(
             own_id=self.platform.own_id,
             persona_name=self._persona_name,
-            response_rate=self.settings.number("response_rate"),
             channel_is_allowed=known.channel_is_allowed,
             author_is_excluded=known.author_is_excluded,
             is_seen=begun is None,
@@ -246,7 +298,10 @@ class Pipeline:
             carried=self._reason_carried(message),
             is_flooding=recent.answers_within_a_minute(author_id) >= by_member
             or recent.answers_within_a_minute(channel_id) >= by_channel,
+            talk=await recent.talk.facts(message),
         )
+        cares = self._style.cares(settings, message.channel)
+        facts = with_manners(facts, settings, cares, message.record.created_at_ms)
         return await recent.as_of_now(message, facts, self.platform)
 
     async def _write_down(self, judged: Sequence[Judged]) -> None:
@@ -275,18 +330,6 @@ class Pipeline:
             self.recent.note_judged(channel_id, one.message.message_id)
             one.watch.lap("read along")
 
-    async def _find_again(self, own: IncomingMessage) -> None:
-        """An own reply comes back from the platform: where the bot went down before it was learned
-        from, that is made up for."""
-        asked_id = own.record.reply_to_id
-        if asked_id is None or (await self.transcripts.of(own.channel_id)).has(own.message_id):
-            return
-        row = await patiently(self._database.verdict, asked_id)
-        if row is None or row.outcome != SENDING:
-            return  # an order's answer, which is none of the persona's words
-        await self.transcripts.append(own.channel_id, [line_of(Own(own.text), own.record)])
-        await self._keep([replace(row, outcome=SENT, reply_id=own.message_id)])
-
     async def _keep(self, rows: Sequence[VerdictRow]) -> None:
         if rows:
             await patiently(self._database.record_verdicts, rows)
@@ -298,3 +341,14 @@ class Pipeline:
 
 def _asker(message: IncomingMessage) -> tuple[int, int]:
     return message.channel_id, message.record.author_id
+
+
+def settings_in(
+    channel: ChannelRecord, settings: Settings, rows: Mapping[int, Mapping[str, str]]
+) -> Settings:
+    """What counts in a channel: its own values, then those of a thread's parent, then `settings`.
+    `rows` are channels' own values by channel."""
+    for channel_id in (channel.parent_id, channel.channel_id):
+        if channel_id is not None and (own := rows.get(channel_id)):
+            settings = settings.overlaid(own)
+    return settings

@@ -78,7 +78,7 @@ class Conversation:
         try:
             trace = await self._handle(message, times_again)
             if trace.sent is not None:
-                said = (*said, trace.sent.message_id)
+                said = (*said, *trace.sent.message_ids)
             return trace
         finally:
             self._last = _Exchange(text, before, said, times_again)

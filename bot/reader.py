@@ -27,6 +27,7 @@ from bot.recall import Recall
 from bot.remember import put, remember
 from bot.style import Style
 from bot.transcript import Line, Transcript
+from data.notes import READ_NOTE_TOKENS
 from model.chat_format import Note, Turn
 from model.tokenizers import CachingTokenizer
 from storage.errors import MynahError
@@ -57,6 +58,8 @@ class Place:
     """A channel that is read along."""
 
     channel: ChannelRecord
+    label: str = ""
+    """Whose: several pipelines may hear one channel."""
     epoch: int = 0
     """Which conversation of the channel's in the engine answers; the next one is being read."""
     left_out: int = 0
@@ -77,12 +80,12 @@ class Place:
     recalling: asyncio.Task[None] | None = None
 
     @property
-    def key(self) -> tuple[int, int]:
-        return self.channel.channel_id, self.epoch
+    def key(self) -> Hashable:
+        return self.label, self.channel.channel_id, self.epoch
 
     @property
-    def next_key(self) -> tuple[int, int]:
-        return self.channel.channel_id, self.epoch + 1
+    def next_key(self) -> Hashable:
+        return self.label, self.channel.channel_id, self.epoch + 1
 
 
 class Reader:
@@ -96,17 +99,21 @@ class Reader:
         settings: Callable[[], Settings],
         turn: Callable[[int], asyncio.Lock],
         *,
+        settings_in: Callable[[ChannelRecord], Settings],
         style: Style,
         reads_along: bool = True,
+        label: str = "",
     ) -> None:
-        """`turn` gives the lock of a channel's transcript, `style` the persona. Without
-        `reads_along` prompts are only laid out."""
+        """`turn` gives the lock of a channel's transcript, `settings_in` what counts in one,
+        `style` the persona. Without `reads_along` prompts are only laid out."""
         self._style = style
         self._reads_along = reads_along
+        self._label = label
         self._transcripts = transcripts
         self._lender = lender
         self._recall = recall
         self._settings = settings
+        self._settings_in = settings_in
         self._turn = turn
         self._places: dict[int, Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,6 +160,7 @@ class Reader:
         """Words were taken out of these channels' transcripts: they leave the engine at once, and a
         reply that was shown them ends."""
         self._forgettings += 1
+        self._recall.forget()
         if self._tokenizer is not None:
             self._tokenizer.clear()
         for place in self._places.values():
@@ -206,6 +214,10 @@ class Reader:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def leave(self) -> None:
+        """Nothing of it stays in the engine."""
+        self._give_away(0)
 
     def _begin(self, place: Place, newest: IncomingMessage | None = None) -> None:
         """See to it that the engine is told and something recalled, in tasks beside the
@@ -312,7 +324,13 @@ class Reader:
         if any(isinstance(line.turn, Note) for line in lines[-LINES_BETWEEN_NOTES:]):
             return
         memories = await remember(
-            message, self._transcripts, self._recall, engine, limit=1, only_close=True
+            message,
+            self._transcripts,
+            self._recall,
+            engine,
+            limit=1,
+            only_close=True,
+            most_tokens=READ_NOTE_TOKENS,
         )
         if not memories.items:
             return
@@ -425,7 +443,7 @@ class Reader:
             self._give_away(self._most_places() - 1, left_s)
             if len(self._places) >= self._most_places() and not is_asked:
                 return None
-            place = self._places[channel.channel_id] = Place(channel)
+            place = self._places[channel.channel_id] = Place(channel, self._label)
         place.channel, place.spoken_s = channel, now_s
         return place
 
@@ -461,7 +479,7 @@ class Reader:
         return read_ids(self._persona(place.channel, engine), turns, self._cached(engine))
 
     def _persona(self, channel: ChannelRecord, engine: Writer) -> str:
-        return self._style.persona(self._settings(), channel, engine, self._room(engine))
+        return self._style.persona(self._settings_in(channel), channel, engine, self._room(engine))
 
     def _context_tokens(self, engine: Writer) -> int:
         return min(self._settings().whole("context_tokens"), engine.context_tokens)

@@ -1,7 +1,8 @@
 """Keeps each verdict as a row, so that nothing is answered twice and "why?" has an answer later.
 
 A reply's row says `begun` before the model writes and `sending` before the message leaves: whatever
-takes the bot down after that, the message is not answered again. Pure; any thread.
+takes the bot down after that, the message is not answered again. It says `sent` once all lines are
+out. Pure; any thread.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from bot.messages import Refused, Reply, Trace
 from storage.records import VerdictRow
 
 BEGUN, SENDING, SENT, REFUSED, FAILED = "begun", "sending", "sent", "refused", "failed"
+REACTED = "reacted"
+"""A reaction was given in place of words."""
 
 
 def row_of(
@@ -42,4 +45,6 @@ def _outcome(trace: Trace) -> str:
         return FAILED
     if trace.sent is not None:
         return SENT
+    if trace.reacted:
+        return REACTED
     return REFUSED if isinstance(trace.guard, Refused) else FAILED

@@ -381,9 +381,8 @@ def _find(home: Home, copy: Path, with_model: bool) -> _Found:
         for path in (home.tombstone_key, key_file(home), table_of(home), style_card_in(home))
         if path.is_file()
     }
-    personas = home.root / "personas"
-    if personas.is_dir():
-        files |= {_name(home, p): p for p in sorted(personas.rglob("*")) if p.is_file()}
+    if home.personas.is_dir():
+        files |= {_name(home, p): p for p in sorted(home.personas.rglob("*")) if p.is_file()}
     large: dict[str, tuple[Path, str]] = {}
     with Database.open(copy) as database:
         registry = ModelRegistry(database, home)

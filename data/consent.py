@@ -12,7 +12,7 @@ from __future__ import annotations
 import getpass
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -297,6 +297,11 @@ def refused_lines(folder: Path, database: Database) -> Iterator[tuple[str, str]]
                 yield f"Line {number} of {path}", reason
 
 
+def why_refused(database: Database, examples: Sequence[Example]) -> dict[int, str]:
+    """Which of the examples may not be trained on now, by their places, and why."""
+    return dict(_Door(database).refused(list(enumerate(examples))))
+
+
 class _Door:
     """Remembers which messages are fine, for which use; each is looked up once."""
 
@@ -338,9 +343,16 @@ class _Door:
         if self._is_forgotten[author_id]:
             return "an author asked to be forgotten"
         author = self._members.get(author_id)
-        if author is not None and author.is_bot:
+        if author is not None and author.is_bot and not self._is_own_reply(message):
             return "a line in it was written by a bot"
         return self._rules.why_not(use, state_of(author), message.origin)
+
+    def _is_own_reply(self, message: MessageRecord) -> bool:
+        """Whether it is the persona's own answer, where all that was shown to it may be learned
+        from (data/own_replies.py). No member's example shows one; a draft was written behind it."""
+        if self._rules.mode is not Mode.DECLARED:
+            return False
+        return self._database.reply(message.message_id) is not None
 
 
 def _lines_of(path: Path) -> Iterator[Example]:
@@ -360,6 +372,9 @@ def _why_no_line(example: Example) -> str:
     """Why a line does not say whose all its words are, or ""."""
     shown = len(example.turns) - example.turns.count(NOT_SHARED)
     replies = example.reply_ids
+    if example.is_draft:
+        is_whole = not replies and shown <= len(example.source_ids)
+        return "" if is_whole else "it does not name the message of each line that it shows"
     if (
         not replies
         or example.source_ids[-len(replies) :] != replies

@@ -42,6 +42,7 @@ from data.examples import LAYOUT
 from data.gather import CONVERSATION_SIZES, GATHERING, Gathered, Whole
 from data.links.community import LEAST_REPLIES
 from data.naming import EverydayWords, Renaming
+from data.own_replies import OwnExamples, own_report
 from data.personas import Personas, PersonaText
 from data.preferences import write_preferences
 from data.preprocessor import Cleaner
@@ -135,6 +136,7 @@ class _Making:
         self._personas = options.personas or Personas.blend(persona)
         self._progress = progress
         self._rules = Rules.of(database)
+        self._own = OwnExamples.of(database, self._rules)
         self._redactions: Counter[str] = Counter()
         self.message_ids = array("q")
         """Of every message that was read and is usable."""
@@ -155,15 +157,18 @@ class _Making:
             chosen = choose(gathered.candidates, codes, windows.seed, windows.limit)
             self._refuse_none(survey, gathered, chosen)
             self._write(work, gathered, chosen)
+            own = self._own.checked(self._database)
             preferences = write_preferences(
                 work,
                 spool,
                 gathered.candidates.columns(),
                 usable=codes == KEEP,
+                own=own,
                 emoji=survey.reception.emoji,
                 seed=windows.seed,
                 max_tokens=windows.max_tokens,
             )
+            preferences["own"] = own_report(own, self._own.left_out)
             return self._report(survey, gathered, chosen, preferences)
 
     def config(self, history: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +220,7 @@ class _Making:
             count=TokenCount(self._tokenizer),
             reception=survey.reception,
             options=self._options.windows,
+            own=self._own,
         )
 
         def done(messages: int) -> None:

@@ -44,6 +44,9 @@ class Example:
     """Of the reply and the token that ends it."""
     reply_ids: tuple[int, ...] = ()
     """The messages that are the reply, the last of `source_ids`: its author's lines in a row."""
+    is_draft: bool = False
+    """Whether the reply is the persona's own, from a rehearsal: then no message is it. Only among
+    preferences (data/own_replies.py)."""
 
 
 def to_json_line(example: Example) -> str:

@@ -64,7 +64,7 @@ async def fetch_home(
         report = await fetch_history(
             source,
             database,
-            channels=channels or settings.ids("discord_channel_ids"),
+            channels=channels or settings.listed_channels(),
             reread_days=settings.whole("fetch_reconcile_days"),
             whole=whole,
             progress=progress,

@@ -33,6 +33,7 @@ from storage.erasure_store import Erasure
 from storage.errors import MynahError
 from storage.paths import Home
 from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER
+from storage.scratch import sweep_scratch
 
 log = logging.getLogger(__name__)
 
@@ -234,6 +235,7 @@ def _rows(work: _Work) -> int:
         if one.member_id is not None:
             work.database.forget_member(one)
     work.database.drop_context(work.erased.message_ids)
+    work.database.drop_rehearsed(work.erased.message_ids)
     return len(work.erased.message_ids)
 
 
@@ -340,10 +342,10 @@ def _copies(work: _Work) -> int:
     live = work.home.database
     tombstones, versions = work.database.tombstones(), work.database.model_versions()
     own = {live.with_name(live.name + end) for end in ("", *_LOGS)}
-    changed = 0
+    changed = sweep_scratch(work.home)
     for path in sorted(work.home.data_storage.rglob("*")):
-        if path in own or not path.is_file():
-            continue
+        if path in own or not path.is_file() or work.home.scratch in path.parents:
+            continue  # what is in use there its holder, who was told, sees to
         if path.name.endswith(".db.part") or _is_log_alone(path):
             _remove(path, work.removed)  # of a copy that was never finished, or is gone
         elif path.suffix == ".db" or (path.suffix not in LEFT_ALONE and is_database(path)):

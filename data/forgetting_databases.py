@@ -26,6 +26,11 @@ _CHOSEN = f"""
 """
 _CHOSEN_ONES = "message_id IN (SELECT message_id FROM chosen)"
 _THEIRS = "message_id IN (SELECT message_id FROM chosen WHERE is_theirs)"
+_SHOWN_ONE = """
+    source_ids <> '[]' AND EXISTS (
+        SELECT 1 FROM json_each(source_ids) WHERE value IN (SELECT message_id FROM chosen)
+    )
+"""
 _EMPTIED = "content = '', attachment_names = '[]', deleted_at_ms = ?"
 _NOT_EMPTY = "(deleted_at_ms IS NULL OR content <> '')"
 _TAINT = """
@@ -95,6 +100,8 @@ def _erase(copy: sqlite3.Connection, erased: Erased) -> bool:
     ]
     if "verdicts" in tables:
         changes.append((f"DELETE FROM verdicts WHERE {_THEIRS}", ()))
+    if "rehearsed" in tables:
+        changes.append((f"DELETE FROM rehearsed WHERE {_CHOSEN_ONES} OR {_SHOWN_ONE}", ()))
     if "erasures" in tables:  # what was pending when the copy was made is done since, or is now
         changes.append(("DELETE FROM erasures", ()))
     if erased.member_ids:

@@ -22,6 +22,7 @@ from data.duplicates import TAIL_LINES, Duplicates
 from data.examples import Example, to_json_line
 from data.links.ranker import LinkRanker
 from data.naming import Renaming
+from data.own_replies import OwnExamples
 from data.personas import Personas
 from data.preprocessor import CleanMessage, without_words
 from data.reception import Reception
@@ -49,6 +50,8 @@ class Whole:
     count: TokenCount
     reception: Reception
     options: WindowOptions
+    own: OwnExamples = field(default_factory=OwnExamples)
+    """What the persona itself said, to be found."""
 
 
 @dataclass
@@ -100,6 +103,16 @@ class Gathered:
             else:
                 reply = messages[planned.target : planned.end]
                 self._take(planned, planner.build(planned), whole.reception, reply)
+        whole.own.look_for(
+            messages,
+            links,
+            regions,
+            torn,
+            renaming=whole.renaming,
+            personas=whole.personas,
+            count=whole.count,
+            options=whole.options,
+        )
 
     def _take(
         self,

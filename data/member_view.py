@@ -47,6 +47,8 @@ class MemberView:
     """By training set: how many of its examples and preferences show any of their words."""
     models: tuple[str, ...]
     """The versions that learned from them, or may have."""
+    rehearsed: int = 0
+    """How many rows of rehearsals are about what they said, or hold a draft written from it."""
 
     @property
     def messages(self) -> int:
@@ -67,6 +69,7 @@ class MemberView:
             "vectors": self.vectors,
             "examples": self.examples,
             "models": list(self.models),
+            "rehearsed": self.rehearsed,
         }
 
 
@@ -93,6 +96,7 @@ def view_of(home: Home, database: Database, member_id: int) -> MemberView:
             if version_id not in is_base
             and (one is None or member_id in one.members or not ids.isdisjoint(one.messages))
         ),
+        rehearsed=database.rehearsed_of(ids),
     )
 
 

@@ -22,7 +22,7 @@ from data.naming import Renaming
 from data.personas import Personas, PersonaText
 from data.preprocessor import CleanMessage
 from data.remembered import NOTE_SHARE, Remembered
-from data.shown import Shown
+from data.shown import Recalled, Shown
 from data.split import Region
 from data.targets import Targets
 from model.chat_format import Turn
@@ -46,8 +46,12 @@ class WindowOptions:
 class PlannedNote:
     """A note at its place: before the line of the message at `place`."""
 
-    message: int
+    recalled: Recalled
     place: int
+
+    @property
+    def message(self) -> int:
+        return self.recalled.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,10 @@ class Planner:
                 else:
                     yield planned if isinstance(planned, str) else PART_OF_REPLY
 
+    def plan_last(self, region: Region, torn: Mapping[int, str]) -> PlannedExample | str:
+        """The same for the last burst alone, which ends the region."""
+        return _Windows(self, [region], torn).plan(len(self._shown.bursts) - 1, region)
+
     def build(self, plan: PlannedExample) -> Example:
         """The planned example, written out."""
         author_id, target = plan.author_id, self._shown.burst_at[plan.target]
@@ -128,11 +136,12 @@ class Planner:
             for place, turn in enumerate(
                 self._shown.turns(at, author_id), start=self._shown.bursts[at].start
             ):
-                turns += [
-                    self._shown.note(note.message, author_id)
-                    for note in plan.notes
-                    if note.place == place
-                ]
+                notes = (
+                    self._shown.note(one.recalled, author_id)
+                    for one in plan.notes
+                    if one.place == place
+                )
+                turns += [note for note in notes if note is not None]
                 turns.append(turn)
         shown = (i for i in range(plan.start, plan.end) if not self._messages[i].not_shown)
         ids = [self._messages[i].message_id for i in (*(n.message for n in plan.notes), *shown)]
@@ -192,9 +201,7 @@ class _Windows:
             target=burst.start,
             end=burst.end,
             notes=tuple(
-                PlannedNote(message, place)
-                for place, messages in placed.items()
-                for message in messages
+                PlannedNote(one, place) for place, found in placed.items() for one in found
             ),
             tokens=self._tokens(first, at, placed, persona),
             learned_tokens=self._shown.own_tokens(at) + 1,
@@ -211,7 +218,7 @@ class _Windows:
         return self._options.max_tokens - around - self._shown.own_tokens(at)
 
     def _tokens(
-        self, first: int, target: int, notes: Mapping[int, Sequence[int]], persona: PersonaText
+        self, first: int, target: int, notes: Mapping[int, Sequence[Recalled]], persona: PersonaText
     ) -> int:
         """The exact token count of the example; `notes` by the line that they stand before."""
         shown, author_id = self._shown, self._shown.bursts[target].author_id

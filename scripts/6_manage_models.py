@@ -36,6 +36,10 @@ A running bot tries the model out and answers with it from then on; it stays onl
 Exit status: 0 done, 1 verify found a file that is missing or differs, 2 it could not be done.
 """
 
+NOT_REHEARSED = (
+    "not heard yet. python scripts/rehearse.py run shows what it would say, then answer and accept."
+)
+
 CHANGE_S = 600.0
 """How long the running bot may take to load another model and to try it out."""
 
@@ -118,7 +122,13 @@ def _problem(registry: ModelRegistry, version: ModelVersion) -> str | None:
 
 
 def _as_json(registry: ModelRegistry, version: ModelVersion) -> dict[str, Any]:
-    return {**vars(version), "parents": list(version.parents), "path": str(registry.path(version))}
+    """With `rehearsal`: how it did before its owner, "" where it was not heard yet."""
+    return {
+        **vars(version),
+        "parents": list(version.parents),
+        "path": str(registry.path(version)),
+        "rehearsal": registry.how_rehearsed(version.version_id),
+    }
 
 
 def show(result: dict[str, Any]) -> None:
@@ -132,6 +142,8 @@ def show(result: dict[str, Any]) -> None:
                 f"{mark} {version['version_id']:<32} {version['kind']:<6} {version['status']:<10}"
                 f"{version['size_bytes'] / 1e6:>9.1f} MB  {_date(version['created_at_ms'])}"
             )
+            if version["rehearsal"]:
+                print(f"    {version['rehearsal']}")
             if version["tainted_at_ms"]:
                 print(f"    {_tainted(version)}")
     elif "verified" in result:
@@ -139,6 +151,7 @@ def show(result: dict[str, Any]) -> None:
             print(problem or f"{version_id}: the file is what was registered.")
     elif "deployed" in result:
         print(f"Deployed: {result['deployed']['version_id']}  ({result['deployed']['path']})")
+        print(f"In rehearsal: {result['deployed']['rehearsal'] or NOT_REHEARSED}")
     else:
         for name, value in result["version"].items():
             text = ", ".join(value) if isinstance(value, list) else value

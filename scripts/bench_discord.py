@@ -312,8 +312,10 @@ def bursts(minutes: float) -> Figures:
 
 @contextmanager
 def a_home(**settings: object) -> Iterator[tuple[StandInThread, Home]]:
-    """A stand-in and a temporary home whose bot may speak as often as it is asked."""
+    """A stand-in and a temporary home whose bot speaks as often as it is asked, and only then."""
     settings = {
+        "speaks_in_public": "on",
+        "attention_seconds": 0,
         "replies_per_minute_member": 600,
         "replies_per_minute_channel": 600,
         **settings,

@@ -31,7 +31,7 @@ from data.preprocessor import CleanMessage, clean
 from data.samples.lantern import write_lantern
 from data.style.card import StyleCard, make_style_card
 from data.style.exchanges import shown_in
-from data.whole_persona import serving_persona
+from data.whole_persona import joined, serving_persona
 from model.chat_format import Own, Said, Tokenizer, Turn, encode, render_example
 from model.evaluate import Encoded, gguf_nll
 from model.tokenizers import VocabularyFile
@@ -156,12 +156,14 @@ def encoded(
 
 def persona(channel: ChannelRecord, card: StyleCard, server: str, way: str) -> str:
     quoted = card.exchanges_for(channel) or shown_in(card.exchanges, (), card.commons)
-    return serving_persona(
-        Settings(),
-        name="Mynah",
-        server=server,
-        voice="" if way == "plain" else card.voice,
-        exchanges=quoted if way == "voice and exchanges" else (),
+    return joined(
+        serving_persona(
+            Settings(),
+            name="Mynah",
+            server=server,
+            voice="" if way == "plain" else card.voice,
+            exchanges=quoted if way == "voice and exchanges" else (),
+        )
     )
 
 

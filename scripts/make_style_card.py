@@ -20,15 +20,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tqdm import tqdm
 
+from data.persona_file import PersonaFile
 from data.style.card import StyleCard, make_style_card, path_in, read_style_card
 from data.style.exchanges import shown_in
-from data.whole_persona import is_written, serving_persona
+from data.style.pace import as_json as pace_as_json
+from data.whole_persona import is_written, joined, serving_persona
 from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
 from scripts.erasures import finish_erasing
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home, find_home
-from storage.records import community_name
+from storage.records import ChannelRecord, community_name
 from storage.settings import load
 
 
@@ -84,19 +86,37 @@ def in_words(home: Home, database: Database, card: StyleCard, channel_name: str 
     exchanges = (
         card.exchanges_for(channels[0]) if channels else shown_in(card.exchanges, (), card.commons)
     )
-    text = serving_persona(
-        settings,
-        name=settings.text("persona_name"),
-        server=channels[0].guild_name if channels else community_name(database.channels()),
-        voice=card.voice,
-        exchanges=exchanges,
+    file = persona_file_in(home, database, channels[0]) if channels else None
+    text = joined(
+        serving_persona(
+            settings,
+            name=settings.text("persona_name"),
+            server=channels[0].guild_name if channels else community_name(database.channels()),
+            voice=card.voice,
+            exchanges=exchanges,
+            file=file,
+        )
     )
     note = ""
-    if is_written(settings):
+    if file is not None:
+        note = f"\nThe persona file {file.stem}.md counts there."
+    elif is_written(settings):
         note = "\nThe setting persona was written by somebody, so it stands alone."
     elif not card.voice:
         note = "\nToo little was said to tell how people write here."
     return f"{text}{note}\n{path_in(home)}"
+
+
+def persona_file_in(home: Home, database: Database, channel: ChannelRecord) -> PersonaFile | None:
+    from bot.persona_files import PersonaFiles  # half the bot: a card is made without it
+    from bot.pipeline import settings_in
+
+    settings, _ = load(database.config_rows())
+    names = {one.channel_id: one.name for one in database.channels()}
+    files = PersonaFiles(home.personas)
+    files.read()
+    its_own = settings_in(channel, settings, database.channel_config_rows())
+    return files.counting(its_own, channel, names.get(channel.parent_id or 0, ""))
 
 
 def as_json(home: Home, card: StyleCard) -> dict[str, object]:
@@ -104,6 +124,7 @@ def as_json(home: Home, card: StyleCard) -> dict[str, object]:
         "file": str(path_in(home)),
         "voice": card.voice,
         "learned_voice": card.learned_voice,
+        "pace": pace_as_json(card.pace),
         "exchanges": [
             {"line": e.line, "answer": e.answer, "message_ids": e.message_ids}
             for e in card.exchanges

@@ -289,6 +289,8 @@ def in_words(view: MemberView, path: Path | None) -> str:
     ]
     lines.append(f"{view.vectors:,} vectors")
     lines += [f"{count:,} examples of the set {name}" for name, count in view.examples.items()]
+    if view.rehearsed:
+        lines.append(f"{view.rehearsed:,} moments of rehearsals are about it, or written from it")
     lines += [f"the model {version_id} learned from them" for version_id in view.models]
     if path is not None:
         lines.append(str(path))

@@ -135,19 +135,36 @@ class Room:
 
     own_id = OWN_ID
     origin = Origin.DISCORD_API
+    can_edit = False
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.sent: dict[int, asyncio.Future[tuple[float, str]]] = {}
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
     ) -> Accepted:
         now_s = time.perf_counter()
-        waiting = self.sent.get(reply_to_id or 0)
+        waiting = self.sent.get(asked_id or 0)
         if waiting is not None and not waiting.done():
             waiting.set_result((now_s, text))
         return Accepted(self._clock.new_id(), self._clock.now_ms())
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        return True
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        pass
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> bool:
+        return False
 
     def listens_to(self, channel_id: int) -> bool:
         return True
@@ -334,6 +351,8 @@ def bench_settings(*, seed: int, context_tokens: int, threads: int, use_mmap: bo
             "threads": threads,
             "model_mmap": use_mmap,
             "response_rate": 0.0,
+            "attention_seconds": 0,
+            "speaks_in_public": True,
             "replies_per_minute_member": 600,
             "replies_per_minute_channel": 600,
             "reply_seconds": 600,

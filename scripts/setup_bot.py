@@ -236,6 +236,7 @@ def main() -> int:
     (home.data_storage / "setup.json").unlink(missing_ok=True)  # the window's, half-way
     tell_running_bot(home, "restart", "The running bot starts anew with these choices.")
     print(f"\nMynah is set up in {home.root}. Start it with: python3 launcher.py --headless")
+    print("It listens in silence until you have seen what it would say: scripts/rehearse.py --help")
     return 0
 
 

@@ -5,10 +5,12 @@
 
 Where what lies: message_store.py, community_store.py (members, channels, declarations),
 live_store.py (what just happened: a batch of messages, reactions), fetch_store.py (pages of a
-fetch), verdict_store.py (verdicts, cursors, their summary), context_store.py (settings, statistics,
-transcript), model_store.py, erasure_store.py (who and what is to be forgotten, over tombstones.py);
-connections.py has the pragmas, migrating.py the migrations, schema.py the tables. Any thread may
-call; every function is one short transaction or several.
+fetch), verbatim_store.py (who said these very words), verdict_store.py (verdicts, cursors, their
+summary), context_store.py (settings, statistics, transcript), model_store.py, reply_store.py (the
+persona's own messages), rehearsal_store.py (what it would have said), erasure_store.py (who and
+what is to be forgotten, over tombstones.py); connections.py has the pragmas, migrating.py the
+migrations, schema.py the tables. Any thread may call; every function is one short transaction or
+several.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ from storage.live_store import LiveStore
 from storage.message_store import MessageStore
 from storage.migrating import migrate
 from storage.model_store import ModelStore
+from storage.rehearsal_store import RehearsalStore
+from storage.reply_store import ReplyStore
+from storage.talk_store import TalkStore
 from storage.upserting import UpsertCount
+from storage.verbatim_store import VerbatimStore
 from storage.verdict_store import VerdictStore
 
 __all__ = ["ContextLine", "Database", "DatabaseBusyError", "DatabaseError", "UpsertCount"]
@@ -40,6 +46,10 @@ class Database(
     ContextStore,
     ModelStore,
     ErasureStore,
+    ReplyStore,
+    RehearsalStore,
+    VerbatimStore,
+    TalkStore,
 ):
     """One open database file. Make it with `open`, end it with `close` or a with block."""
 

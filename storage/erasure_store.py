@@ -16,8 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from storage.community_store import forget_reader
 from storage.connections import Connections, DatabaseError
 from storage.records import FIRST_SNOWFLAKE, Origin
+from storage.rehearsal_store import drop_rehearsed
 from storage.schema import conversation_context, erasures, members, messages, verdicts
 from storage.tombstones import all_tombstones, bury, forgotten_among, lift
 
@@ -151,16 +153,18 @@ class ErasureStore(Connections):
         with self.writing() as connection:
             member_id = erasure.member_id
             connection.exec_driver_sql(_MENTIONS, (member_id, str(member_id), member_id))
+            forget_reader(connection, member_id)
             connection.execute(delete(members).where(members.c.member_id == member_id))
         return removed
 
 
 def remove_messages(connection: Connection, ids: Collection[int]) -> int:
-    """Remove messages with their lines and verdicts, within the caller's transaction; how many
-    there were."""
+    """Remove messages with their lines, verdicts and rehearsals, within the caller's transaction;
+    how many there were."""
     listed = (json.dumps(list(ids)),)
     for table in (conversation_context, verdicts):
         connection.exec_driver_sql(_DELETE[table.name], listed)
+    drop_rehearsed(connection, ids)
     return connection.exec_driver_sql(_DELETE[messages.name], listed).rowcount
 
 

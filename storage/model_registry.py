@@ -72,6 +72,11 @@ class ModelRegistry:
         """The version that the bot answers with, or None."""
         return next((v for v in self.list() if v.status == "deployed"), None)
 
+    def how_rehearsed(self, version_id: str) -> str:
+        """Such as "accepted 34 of 40 (71-93%)"; "" where its owner did not let it speak after a
+        rehearsal yet."""
+        return self._db.how_rehearsed(version_id)
+
     def path(self, version: ModelVersion) -> Path:
         """Where its GGUF lies on this machine."""
         return self._home.absolute(version.gguf_path)

@@ -14,6 +14,7 @@ from storage.errors import MynahError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 DEMO_BASE_DIR = PROGRAM_DIR / "models" / "demo-base"
+SHIPPED_PERSONAS = PROGRAM_DIR / "bot" / "personas"
 
 
 class HomeError(MynahError):
@@ -62,6 +63,11 @@ class Home:
         return self.data_storage / "exports"
 
     @property
+    def scratch(self) -> Path:
+        """Databases of a rehearsal that is going on (storage/scratch.py)."""
+        return self.data_storage / "rehearsing"
+
+    @property
     def quarantine(self) -> Path:
         return self.data_storage / "quarantine"
 
@@ -80,6 +86,11 @@ class Home:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def personas(self) -> Path:
+        """Persona files of the owner's own (data/persona_file.py)."""
+        return self.root / "personas"
 
     @property
     def checkpoints(self) -> Path:

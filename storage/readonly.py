@@ -13,9 +13,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from storage import rehearsal_reading
+from storage.acceptance import Acceptance as Acceptance
 from storage.errors import MynahError
 from storage.manifest import ADDED_LATER, ManifestError, content_hash
 from storage.records import FIRST_SNOWFLAKE, ModelVersion, Origin
+from storage.rehearsal_reading import Moment as Moment
+from storage.rehearsal_reading import Rehearsal as Rehearsal
+from storage.rehearsal_reading import Said as Said
 from storage.settings import find, load
 from storage.statistics import Summary, summarise
 from storage.training_runs import TrainingRun as TrainingRun
@@ -167,6 +172,21 @@ def last_reply(path: Path) -> LastReply | None:
         """,
     )
     return LastReply(*rows[0]) if rows else None
+
+
+def rehearsals(path: Path) -> tuple[Rehearsal, ...]:
+    """All rehearsals, the newest first."""
+    return rehearsal_reading.runs(lambda sql, values: _query(path, sql, values))
+
+
+def moments(path: Path, rehearsal_id: int) -> tuple[Moment, ...]:
+    """What was judged in one rehearsal, in order of time; excluded members are left out."""
+    return rehearsal_reading.moments(lambda sql, values: _query(path, sql, values), rehearsal_id)
+
+
+def last_said_ms(path: Path) -> int | None:
+    """When something was said last; None where nothing is stored."""
+    return rehearsal_reading.last_said_ms(lambda sql, values: _query(path, sql, values))
 
 
 def _folded(text: object) -> str:

@@ -7,16 +7,20 @@ ids are Discord snowflakes as plain integers.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 FIRST_SNOWFLAKE = 1 << 22
 """Ids below are Mynah's own, such as the playground's: Discord never gives one."""
 
 FORGOTTEN_MEMBER = "a member who was forgotten"
 DELETED_MESSAGE = "a message that was deleted"
+NOBODY = 0
+"""Stands where the id of a forgotten member stood."""
 
 
 class Origin(str, Enum):
@@ -106,6 +110,76 @@ class MemberRecord:
 
 
 @dataclass(frozen=True)
+class Readers:
+    """Who may read a channel, as its platform has it. Administrators may read everything and are
+    not named; a thread is read by those who may read its channel."""
+
+    everyone: bool = False
+    """Whether whoever is on the server may, but for `without`."""
+    may: frozenset[int] = frozenset()
+    """Ids of roles and members who may, where not everyone may."""
+    without: frozenset[int] = frozenset()
+    """Ids of roles and members to whom it is closed."""
+    despite: frozenset[int] = frozenset()
+    """Ids of roles and members who may all the same where they are among `without`, too."""
+    is_private: bool = False
+    """Whether it is a private thread: only those who are in it may, whoever they are."""
+
+    def includes_all(self, others: Readers) -> bool:
+        """Whether surely all of `others` are among these. Whoever is nobody by now is somebody else
+        each time."""
+        if self.is_private or not self.without <= others.without - {NOBODY}:
+            return False
+        if self.without and not others.despite <= self.despite - {NOBODY}:
+            return False
+        return self.everyone or (not others.everyone and others.may <= self.may - {NOBODY})
+
+    def nameless(self, forgotten: Collection[int]) -> Readers:
+        """With nobody's id in the place of these members'."""
+        if self.ids.isdisjoint(forgotten):
+            return self
+        may, without, despite = (
+            frozenset(NOBODY if one in forgotten else one for one in ids)
+            for ids in (self.may, self.without, self.despite)
+        )
+        return replace(self, may=may, without=without, despite=despite)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """All roles and members that it names."""
+        return self.may | self.without | self.despite
+
+    def as_text(self) -> str:
+        """As it is stored."""
+        return json.dumps(
+            {
+                "everyone": self.everyone,
+                "may": sorted(self.may),
+                "without": sorted(self.without),
+                "despite": sorted(self.despite),
+                "private": self.is_private,
+            }
+        )
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def from_text(text: str | None) -> Readers | None:
+        """The inverse; None where nobody said, or what is stored is none."""
+        if text is None:
+            return None
+        try:
+            value = json.loads(text)
+            may, without, despite = (
+                frozenset(map(int, value[name])) for name in ("may", "without", "despite")
+            )
+            return Readers(
+                bool(value["everyone"]), may, without, despite, is_private=bool(value["private"])
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
 class ChannelRecord:
     """One text channel or thread."""
 
@@ -117,6 +191,8 @@ class ChannelRecord:
     is_allowed: bool = True
     """Whether what is said here may be stored live, recalled and learned from. Where on Discord the
     bot reads and answers at all is the setting `discord_channel_ids`."""
+    readers: Readers | None = None
+    """None where nobody said: of an imported channel that the bot never saw."""
 
 
 def community_name(channels: Iterable[ChannelRecord]) -> str:

@@ -55,8 +55,8 @@ channels = Table(
     Column("quiet_until_ms", Integer, nullable=False, server_default=text("0")),
     Column("readers", Text),
 )
-"""`readers`: who may read the channel on the platform, as JSON (storage.records.Readers); NULL where
-nobody said."""
+"""`readers`: who may read the channel on the platform, as JSON (storage.records.Readers); NULL
+where nobody said."""
 
 channel_config = Table(
     "channel_config",
@@ -216,11 +216,13 @@ replies = Table(
     Column("bad", Float, nullable=False, server_default=text("0")),
     Column("answers", Integer, nullable=False, server_default=text("0")),
     Column("deleted_at_ms", Integer),
+    Column("quieted_at_ms", Integer),
     Index("replies_by_time", "at_ms"),
     Index("replies_by_asked", "asked_id"),
 )
 """The persona's own messages: to which one each answers, its place among the lines of that answer
-(0: the first), and how it was received (NULL: nobody showed it). Never a word."""
+(0: the first), and how that answer was received (NULL: nobody showed it), each line with the same
+figures. `quieted_at_ms`: somebody ordered silence right behind it. Never a word."""
 
 rehearsals = Table(
     "rehearsals",
@@ -235,8 +237,12 @@ rehearsals = Table(
     Column("options", Text, nullable=False, server_default=text("'{}'")),
     Column("messages", Integer, nullable=False, server_default=text("0")),
     Column("error", Text, nullable=False, server_default=text("''")),
+    Column("accepted", Integer, nullable=False, server_default=text("0")),
+    Column("answered", Integer, nullable=False, server_default=text("0")),
+    Column("accepted_at_ms", Integer),
 )
-"""Runs in which the persona was only heard by its owner; `kind` is replay or live."""
+"""Runs in which the persona was only heard by its owner; `kind` is replay or live. Once its owner
+has let it speak, `accepted` of the `answered` moments had a yes then."""
 
 rehearsed = Table(
     "rehearsed",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from storage.errors import MynahError
+from storage.quiet_hours import FORM, parse_hours
 
 Value: TypeAlias = float | int | bool | str
 Kind = Literal["float", "int", "bool", "str", "choice", "ids"]
@@ -43,6 +44,8 @@ class Setting:
     choices: tuple[str, ...] = ()
     many_lines: bool = False
     """Whether a str may hold line breaks; one that may not holds no control characters at all."""
+    is_hours: bool = False
+    """Whether a str names hours of the day (storage/quiet_hours.py)."""
     unit: str = ""
     live: bool = True
     """True: counts from the next message on. False: counts after a restart of the bot."""
@@ -60,6 +63,8 @@ class Setting:
             return "on or off"
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
+        if self.is_hours:
+            return FORM
         if self.kind == "str":
             what = "a text" if self.many_lines else "one line"
             return f"{what} of {self.low:.0f} to {self.high:.0f} characters"
@@ -86,8 +91,8 @@ SETTINGS: tuple[Setting, ...] = (
         "speak_threshold",
         "float",
         0.7,
-        "How much a message has to concern Mynah before it speaks unasked, at the response rate "
-        "that it ships with; lower speaks more.",
+        "How much a message has to concern Mynah before it speaks unasked; lower speaks more. The "
+        "response rate scales it: it counts as it stands at the one that Mynah ships with.",
         low=0.0,
         high=1.0,
         command="!setthreshold",
@@ -148,6 +153,8 @@ SETTINGS: tuple[Setting, ...] = (
         "23:00-07:30; several with commas. Empty: none.",
         low=0,
         high=200,
+        is_hours=True,
+        command="!quiethours",
         by_channel=True,
     ),
     Setting(
@@ -186,8 +193,8 @@ SETTINGS: tuple[Setting, ...] = (
         "links_allowed",
         "str",
         "",
-        "Hosts that Mynah may link to, such as wikipedia.org, github.com; a link that somebody just "
-        "posted in the channel is always allowed. No others are.",
+        "Hosts that Mynah may link to, such as wikipedia.org, github.com; a link that somebody "
+        "just posted in the channel is always allowed. No others are.",
         low=0,
         high=2000,
     ),
@@ -236,7 +243,8 @@ SETTINGS: tuple[Setting, ...] = (
         "in your own voice.",
         "The first lines of every prompt; {name} and {server} are filled in. As it ships, the "
         "style card's description of how people write here follows it, and a tuned model keeps the "
-        "persona that it was trained with. What you write stands alone.",
+        "persona that it was trained with. What you write stands alone. A persona file takes its "
+        "place.",
         low=1,
         high=4000,
         many_lines=True,
@@ -667,6 +675,11 @@ class Settings(Mapping[str, Value]):
         text = str(self._typed(name, ("ids",)))
         return tuple(int(one) for one in text.split(",")) if text else ()
 
+    def listed_channels(self) -> tuple[int, ...]:
+        """The channels that are read; never the one in which rehearsals are shown."""
+        shown = self.ids("rehearsal_channel_id")
+        return tuple(one for one in self.ids("discord_channel_ids") if one not in shown)
+
     def _typed(self, name: str, kinds: tuple[Kind, ...]) -> Value:
         if find(name).kind not in kinds:
             raise TypeError(f"{name} is a {find(name).kind} setting, not one of {kinds}")
@@ -705,6 +718,8 @@ def _read(setting: Setting, text: str) -> Value | None:
     if setting.kind == "str":
         breaks = _NUL if setting.many_lines else _CONTROL
         whole = (text.strip() or setting.low == 0) and not breaks.search(text)
+        if setting.is_hours and parse_hours(text) is None:
+            return None
         return text if whole and _within(setting, len(text)) else None
     try:
         number = int(text) if setting.kind == "int" else float(text)

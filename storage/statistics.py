@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Query = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
@@ -26,6 +26,10 @@ _TIMES = """
 _NOTED = """
     SELECT (SELECT count(*) FROM statistics WHERE name = 'error' AND at_ms >= ?),
            (SELECT total(value) FROM statistics WHERE name = 'up_s' AND at_ms >= ?)
+"""
+_KEPT_BACK = """
+    SELECT replace(name, 'guard_refused_', ''), count(*) FROM statistics
+    WHERE name GLOB 'guard_refused_*' AND at_ms >= ? GROUP BY name ORDER BY count(*) DESC, name
 """
 
 
@@ -48,6 +52,9 @@ class Summary:
     p99_s: float | None = None
     uptime_share: float = 0.0
     """0 to 1: the span's `up_s` statistics over its seconds."""
+    kept_back: dict[str, int] = field(default_factory=dict)
+    """How many drafts guard let nothing out of, by reason: `guard_refused_...` statistics. A new
+    try may have been said then."""
 
 
 def summarise(query: Query, since_ms: int, now_ms: int) -> Summary:
@@ -56,6 +63,7 @@ def summarise(query: Query, since_ms: int, now_ms: int) -> Summary:
     seen, answered, silent, refused, failed = (int(value) for value in counted)
     times_s = [row[0] for row in query(_TIMES, (since_ms,))]
     errors, up_s = next(iter(query(_NOTED, (since_ms, since_ms))), (0, 0.0))
+    kept_back = {str(row[0]): int(row[1]) for row in query(_KEPT_BACK, (since_ms,))}
     span_s = (now_ms - since_ms) / 1000
     return Summary(
         seen=seen,
@@ -68,6 +76,7 @@ def summarise(query: Query, since_ms: int, now_ms: int) -> Summary:
         p95_s=nearest_rank(times_s, 0.95),
         p99_s=nearest_rank(times_s, 0.99),
         uptime_share=min(up_s / span_s, 1.0) if span_s > 0 else 0.0,
+        kept_back=kept_back,
     )
 
 

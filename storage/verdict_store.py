@@ -41,6 +41,12 @@ _ADVANCE = """
     SET message_id = excluded.message_id, at_ms = excluded.at_ms
     WHERE excluded.message_id > cursors.message_id
 """
+_REPLIED = """
+    SELECT verdicts.at_ms, verdicts.channel_id, COALESCE(messages.author_id, 0)
+    FROM verdicts LEFT JOIN messages ON messages.message_id = verdicts.message_id
+    WHERE verdicts.at_ms >= ? AND verdict = 'reply' AND outcome IN ('sent', 'sending')
+    AND reason = ? ORDER BY verdicts.at_ms
+"""
 _TRIM = """
     DELETE FROM verdicts WHERE message_id IN (
         SELECT message_id FROM verdicts WHERE at_ms < ? LIMIT ?
@@ -89,6 +95,13 @@ class VerdictStore(Connections):
             query = query.where(verdicts.c.channel_id == channel_id)
         with self.reading() as connection:
             return [VerdictRow(*row) for row in connection.execute(query)]
+
+    def replied_since(self, reason: str, at_ms: int) -> list[tuple[int, int, int]]:
+        """(time, channel, author of the message or 0) of the replies for that reason that went
+        out, or may have, from then on, oldest first."""
+        with self.reading() as connection:
+            rows = connection.exec_driver_sql(_REPLIED, (at_ms, reason)).fetchall()
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def trim_verdicts(self, before_ms: int) -> int:
         """Drop the verdicts from before that time, 5,000 a transaction; returns how many went."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bot.messages import Allowed, Reply, ReplyReason, Silent, SilentReason
 from bot.model_keeper import OneEngine
 from bot.pipeline import Pipeline
 from bot.recall import Recall
+from bot.talk import TalkFacts
 from model.inference import Engine
 from storage.database import Database
 from storage.settings import Settings, Value
@@ -131,8 +133,11 @@ def test_the_verdict_has_its_own_reason() -> None:
     assert decide(incoming("are you a bot?", answers=True), FACTS, 0.9) == asked
     assert decide(incoming("are you a bot?", playground=True), FACTS, 0.9) == asked
     assert decide(incoming("Mynah, are you a bot?"), FACTS, 0.9) == asked
-    assert decide(incoming("are you a bot?"), FACTS, 0.01) == asked, "it would chime in"
-    assert decide(incoming("are you a bot?"), FACTS, 0.9) == Silent(SilentReason.NO_CHANCE, "0.05")
+    lively = replace(FACTS, response_rate=0.8)
+    assert decide(incoming("are you a bot?"), lively, 0.9) == asked, "it would chime in"
+    assert decide(incoming("are you a bot?"), FACTS, 0.5).reason is SilentReason.BELOW
+    behind = TalkFacts(since_spoke_s=9, is_right_behind=True)
+    assert decide(incoming("are you a bot?"), replace(FACTS, talk=behind), 0.5) == asked
     carried = Facts(OWN_ID, "Mynah", 0.0, carried=ReplyReason.ASKED_IF_BOT)
     assert decide(incoming("well, Mynah?"), carried, 0.9) == asked
     assert str(asked) == "reply: asked whether it is a bot"
@@ -146,6 +151,7 @@ def engine(tiny: Path) -> Iterator[Engine]:
 
 def make(database: Database, engine: Engine, room: Room) -> Pipeline:
     values: dict[str, Value] = {"context_tokens": 512, "response_rate": 0.0}
+    values["speaks_in_public"] = True
     return Pipeline(
         database=database,
         model=OneEngine(FailingEngine(engine)),  # type: ignore[arg-type]
@@ -188,4 +194,12 @@ async def test_what_forbids_an_answer_forbids_this_one(database: Database, engin
     pipeline.quieten(TAVERN.channel_id, START_MS + 9_000_000)
     quiet = await pipeline.handle(incoming("Mynah, are you a bot?", message_id=1302))
     assert quiet.verdict == Silent(SilentReason.QUIET)
+    pipeline.quieten(TAVERN.channel_id, 0)
+    pipeline.channel_rows = {TAVERN.channel_id: {"lurk": "on"}}
+    lurking = await pipeline.handle(incoming("Mynah, are you a bot?", message_id=1303))
+    assert lurking.verdict == Silent(SilentReason.LURKING)
+    pipeline.channel_rows = {}
+    pipeline.settings = Settings({**pipeline.settings, "speaks_in_public": False})
+    not_yet = await pipeline.handle(incoming("Mynah, are you a bot?", message_id=1304))
+    assert not_yet.verdict == Silent(SilentReason.NOT_YET)
     assert room.sent == []

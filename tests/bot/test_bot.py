@@ -27,6 +27,8 @@ from storage.connections import DatabaseBusyError, DatabaseError, DatabaseUnwrit
 from storage.database import ContextLine, Database
 from storage.errors import MynahError
 from storage.paths import Home
+from storage.records import ChannelRecord
+from storage.settings import SettingError
 from tests.bot.unwritable import unwritable
 from tests.storage.rows import message
 
@@ -102,6 +104,24 @@ async def test_settings_change_one_after_another_also_while_it_loads(
     await asyncio.gather(*changes, *(bot.reload() for _ in range(8)))
     assert bot.settings.text("log_level") == "INFO"
     assert str(bot.settings.number("response_rate")) == database.config_rows()["response_rate"]
+
+
+async def test_a_channels_own_values_are_kept_and_read_at_a_reload(
+    bot: Bot, database: Database
+) -> None:
+    database.upsert_channels([ChannelRecord(5, 1, "", "a"), ChannelRecord(6, 1, "", "b", 5)])
+    now = await bot.set_in_channel(5, "lurk", "on")
+    assert now.switch("lurk")
+    assert bot.settings_in(6).switch("lurk"), "a thread is as its parent"
+    assert not bot.settings.switch("lurk")
+    assert database.channel_config_rows() == {5: {"lurk": "on"}}
+    database.set_channel_config(6, "lurk", "off")
+    await bot.reload()
+    assert not bot.settings_in(6).switch("lurk")
+    with pytest.raises(SettingError, match="same in all channels"):
+        await bot.set_in_channel(5, "temperature", "0.1")
+    assert not (await bot.set_in_channel(5, "lurk", None)).switch("lurk")
+    assert database.channel_config_rows() == {6: {"lurk": "off"}}
 
 
 async def test_who_is_left_out_while_it_loads_is(bot: Bot, database: Database) -> None:

@@ -15,7 +15,7 @@ from bot.messages import IncomingMessage, Rights
 from bot.order_table import TABLE
 from storage.database import DatabaseError
 from storage.records import FIRST_SNOWFLAKE, ChannelRecord, MemberRecord, VerdictRow
-from storage.settings import SETTINGS, Settings, Value, find, parse
+from storage.settings import SETTINGS, Settings, Value, find, parse, to_text
 from tests.bot.scene import BOB, GUILD_ID, MIRA, ROBOT, START_MS, TAVERN, incoming
 
 NOW_MS = START_MS + 2_000_000
@@ -32,6 +32,8 @@ class Bot:
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
         self.overrides: dict[str, Value] = {}
+        self.here: dict[int, dict[str, str]] = {}
+        """Channels' own values, as the database keeps them."""
         self.did: list[object] = []
         self.rows: list[VerdictRow] = []
         self.data = BotData()
@@ -44,6 +46,22 @@ class Bot:
     async def set_setting(self, name: str, text: str) -> Value:
         self.values[name] = parse(find(name), text)
         return self.values[name]
+
+    def personas(self) -> list[str]:
+        return ["night-owl", "template"]
+
+    def persona_in(self, channel: ChannelRecord) -> str:
+        return f"Night owl speaks in {channel.name}."
+
+    async def settings_in(self, channel_id: int) -> Settings:
+        return self.settings().overlaid(self.here.get(channel_id, {}))
+
+    async def set_in_channel(self, channel_id: int, name: str, text: str | None) -> Settings:
+        rows = self.here.setdefault(channel_id, {})
+        rows.pop(name, None)
+        if text is not None:
+            rows[name] = to_text(find(name), parse(find(name), text))
+        return await self.settings_in(channel_id)
 
     async def status(self) -> BotStatus:
         return self.state
@@ -146,7 +164,7 @@ def test_a_stranger_gets_silence_and_a_moderator_little(bot: Bot, spec: object) 
     for_all = name in ("privacy", "about")
     assert (recognised(bot, said(f"!{name}", Rights.MEMBER)) is not None) == for_all
     may = recognised(bot, said(f"!{name}", Rights.MODERATOR)) is not None
-    assert may == (for_all or name in ("quiet", "help"))
+    assert may == (for_all or name in ("quiet", "lurk", "help"))
     assert recognised(bot, said(f"!{name}", Rights.ADMIN)) is not None
 
 
@@ -205,10 +223,80 @@ async def test_a_setting_is_set_or_the_range_is_named(bot: Bot, order: str, now:
     assert await text_of(bot, order) == now
 
 
+@pytest.mark.parametrize(
+    ("orders", "now"),
+    [
+        (
+            ["!setrate 0.2 here"],
+            "Response rate here is now 0.2 (it was 0.05; elsewhere it is 0.05).",
+        ),
+        (
+            ["!setrate 0.2 here", "!setrate here"],
+            "Response rate here is 0.2 (where nothing else was said: 0.05). It can be a number "
+            "from 0.0 to 1.0, or default.",
+        ),
+        (
+            ["!setrate 0.2 here", "!setrate 0.5"],
+            "Response rate is now 0.5 (it was 0.05; it can be a number from 0.0 to 1.0).",
+        ),
+        (
+            ["!setrate 0.5", "!setrate 0.2 here", "!setrate DEFAULT Here"],
+            "Response rate here is now 0.5 (it was 0.2; elsewhere it is 0.5).",
+        ),
+        (["!setrate 7 here"], 'response_rate is a number from 0.0 to 1.0; "7" is not.'),
+        (["!settemp 0.5 here"], 'temperature is a number from 0.0 to 1.0; "0.5 here" is not.'),
+        (["!lurk on"], "Lurk here is now on (it was off; elsewhere it is off)."),
+        (["!lurk on here"], "Lurk here is now on (it was off; elsewhere it is off)."),
+        (["!lurk on", "!lurk off"], "Lurk here is now off (it was on; elsewhere it is off)."),
+        (
+            ["!lurk"],
+            "Lurk here is off (where nothing else was said: off). It can be on or off, or default.",
+        ),
+        (["!lurk maybe"], 'lurk is on or off; "maybe" is not.'),
+        (
+            ["!quiethours 23:00-07:30, 13:00-14:00 here"],
+            "Quiet hours here is now 23:00-07:30, 13:00-14:00 (it was empty; elsewhere it is "
+            "empty).",
+        ),
+        (
+            ["!quiethours 25:00-07:30"],
+            "quiet_hours is hours such as 23:00-07:30, several with commas, or off; "
+            '"25:00-07:30" is not.',
+        ),
+    ],
+)
+async def test_a_channel_may_have_a_value_of_its_own(bot: Bot, orders: list[str], now: str) -> None:
+    assert [await text_of(bot, order) for order in orders][-1] == now
+
+
+async def test_a_slash_command_may_be_meant_for_this_channel(bot: Bot) -> None:
+    orders = Orders(bot)
+    offered = {one.name: one.by_channel for one in orders.slash()}
+    assert offered["setrate"]
+    assert not any(offered[name] for name in ("settemp", "lurk"))
+    order = orders.slash_order(
+        "setrate", "0.3 here", channel_id=77, guild_id=5, member_id=1, rights=Rights.ADMIN
+    )
+    assert order is not None
+    await orders.carry_out(order)
+    assert bot.here == {77: {"response_rate": "0.3"}}
+
+
 def test_every_setting_with_a_command_has_its_order() -> None:
     commands = {setting.command for setting in SETTINGS if setting.command}
     assert commands <= {f"!{spec.name}" for spec in TABLE}
     assert len({spec.name for spec in TABLE}) == len(TABLE)
+
+
+async def test_a_persona_is_shown_or_chosen_among_those_that_there_are(bot: Bot) -> None:
+    for text in ("!persona", "!persona here"):
+        assert await text_of(bot, text) == "Night owl speaks in tavern."
+    await text_of(bot, "!persona night-owl")
+    assert bot.values["persona_file"] == "night-owl"
+    wrong = 'There is no persona "ghost"; there are: night-owl, template, default.'
+    for text in ("!persona ghost", "!persona ghost here"):
+        assert await text_of(bot, text) == wrong
+    assert bot.values["persona_file"] == "night-owl"
 
 
 async def test_a_setting_that_something_overrides_says_so(bot: Bot) -> None:
@@ -235,6 +323,7 @@ async def test_status_is_a_few_lines(bot: Bot) -> None:
         "**State** Online, up 2 d 3 h",
         "**Model** lantern\\_1",
         "**Response rate** 0.05",
+        "**Silent** nobody accepted a rehearsal yet",
         "**Memory** 312 MB",
         "**24 hours** 321 replies to 12,345 messages, half within 1.0 s, 95% within 3.5 s, "
         "2 errors",
@@ -243,6 +332,7 @@ async def test_status_is_a_few_lines(bot: Bot) -> None:
 
 
 async def test_status_shows_what_is_known(bot: Bot) -> None:
+    bot.values["speaks_in_public"] = True
     bot.state = {"phase": "connecting", "p50_s": None, "latency_ms": None, "answered": 0}
     assert await text_of(bot, "!status") == (
         "**State** Connecting\n**Response rate** 0.05\n**24 hours** 0 replies"
@@ -421,7 +511,7 @@ async def test_help_lists_what_the_asker_may_use(bot: Bot) -> None:
     assert "`!privacy show|export|optin|optout|forget`" in everything
     assert "exclude" not in everything
     little = (await answered(bot, "!help", Rights.MODERATOR)).text
-    assert re.findall(r"`!(\w+)", little) == ["quiet", "help", "privacy", "about"]
+    assert re.findall(r"`!(\w+)", little) == ["quiet", "lurk", "help", "privacy", "about"]
 
 
 @pytest.mark.parametrize("ping", ["@everyone", "@here", "@Everyone", "<@101>", "<@!101>", "<@&5>"])

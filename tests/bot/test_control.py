@@ -15,6 +15,7 @@ import pytest
 
 from bot.control import MAX_VERDICTS, SAID_CHARS, Control
 from bot.protocol import ControlClient, ControlError, ExitCode, read_endpoint
+from bot.rehearsal_plan import Wanted
 from storage.errors import MynahError
 from tests.bot.wire.sockets import until
 
@@ -63,6 +64,12 @@ class Parrot:
     async def set_setting(self, name: str, text: str) -> object:
         self.asked.append(("set", (name, text)))
         return text
+
+    async def rehearse(self, wanted: Wanted) -> None:
+        self.asked.append(("rehearse", wanted))
+
+    async def stop_rehearsal(self) -> None:
+        self.asked.append(("rehearse_stop", None))
 
     async def exclude(self, member_id: int, is_excluded: bool) -> None:
         self.asked.append(("exclude", (member_id, is_excluded)))
@@ -113,6 +120,16 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
         assert await client.ask("reload") == {}
         assert await client.ask("deploy", version_id="v2") == {}
         assert await client.ask("follow") == {}
+        wanted: dict[str, Any] = {
+            "channel_ids": [500],
+            "day": "2025-05-03",
+            "rate": 0.1,
+            "limit": 4,
+        }
+        assert await client.ask("rehearse", **wanted) == {}
+        assert parrot.asked[-1] == ("rehearse", Wanted((500,), "2025-05-03", 0, 0.1, 0, 4))
+        assert await client.ask("rehearse_stop") == {}
+        parrot.asked = parrot.asked[:-2]
         assert await client.ask("set", name="temperature", text="0.5") == {}
         assert await client.ask("exclude", member_id=7, is_excluded=True) == {}
         assert await client.ask("forget", member_id=7) == {}

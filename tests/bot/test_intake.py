@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from bot.intake import Intake
-from bot.messages import Deleted, Edited, IncomingMessage, Reacted, ReactionsCleared, Trace
+from bot.messages import (
+    Deleted,
+    Edited,
+    IncomingMessage,
+    Reacted,
+    ReactionsCleared,
+    ReadersSeen,
+    Trace,
+)
 from bot.pipeline import Pipeline
 from bot.platforms.platform import DeliveryUnknownError
 from bot.read_along import KEPT_CHANNELS
@@ -23,7 +31,7 @@ from model.chat_format import Note, Own, Said
 from model.inference import Engine
 from storage.connections import DatabaseBusyError
 from storage.database import Database
-from storage.records import ChannelRecord, MemberRecord, Reaction
+from storage.records import ChannelRecord, MemberRecord, Reaction, Readers
 from tests.bot.odd_engines import FailingEngine, OddEngine, SlowEngine
 from tests.bot.scene import BOB, GUILD_ID, MIRA, OWN_ID, START_MS, TAVERN, incoming
 from tests.bot.test_pipeline import Room, make
@@ -157,6 +165,25 @@ async def test_nothing_is_answered_twice_whenever_it_went_down(
         intake.tell(said("Mynah?", 2))
         await intake.drained()
     assert room.sent == []
+
+
+async def test_who_may_read_a_channel_is_stored_and_told_on_where_it_is_news(
+    database: Database, engine: Engine
+) -> None:
+    told: list[bool] = []
+    seen = ReadersSeen({TAVERN.channel_id: Readers(everyone=True), 77: Readers()})
+    pipeline = make(database, engine)
+    intake = Intake(pipeline, database, rights_changed=lambda: told.append(True))
+    work = asyncio.create_task(intake.run())
+    intake.tell(seen)
+    intake.tell(seen)
+    await intake.drained()
+    work.cancel()
+    assert told == [True]
+    tavern = database.channel(TAVERN.channel_id)
+    assert tavern is not None
+    assert tavern.readers == Readers(everyone=True)
+    assert database.channel(77) is None
 
 
 async def test_edits_and_deletions_reach_history_and_transcript(

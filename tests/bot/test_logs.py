@@ -24,7 +24,16 @@ from sqlalchemy import text as sql
 from bot import logs as logs_module
 from bot.log_file import KEPT, DailyFile
 from bot.logs import Logs, log_trace, open_logs
-from bot.messages import Allowed, Reply, ReplyReason, SentReply, Silent, SilentReason, Trace
+from bot.messages import (
+    Allowed,
+    Reply,
+    ReplyReason,
+    SentLine,
+    SentReply,
+    Silent,
+    SilentReason,
+    Trace,
+)
 from model.chat_format import Note
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR
@@ -77,7 +86,7 @@ def test_every_reply_is_one_line_of_figures(logs: Logs, tmp_path: Path) -> None:
         reply_tokens=9,
         attempts=1,
         guard=Allowed(WORDS, (WORDS,)),
-        sent=SentReply(13, 12, WORDS, 1, 11),
+        sent=SentReply((SentLine(13, 12, WORDS, 1, 11),)),
         model_sha256="ab" * 32,
         timings_s=(("decided", 0.001), ("generated", 1.5)),
     )
@@ -93,12 +102,12 @@ def test_every_reply_is_one_line_of_figures(logs: Logs, tmp_path: Path) -> None:
 
 def test_a_silence_is_a_line_for_debugging_only(logs: Logs, tmp_path: Path) -> None:
     logs.set_level("INFO")
-    silence = Trace(1, 2, Silent(SilentReason.NO_CHANCE))
+    silence = Trace(1, 2, Silent(SilentReason.BELOW))
     log_trace(silence)
     logs.set_level("DEBUG")
     log_trace(silence)
     (line,) = written(logs, tmp_path)
-    assert (line["level"], line["reason"]) == ("DEBUG", "no_chance")
+    assert (line["level"], line["reason"]) == ("DEBUG", "below")
 
 
 def test_discord_at_its_most_talkative_lets_neither_words_nor_token_out(

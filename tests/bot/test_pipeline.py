@@ -45,23 +45,48 @@ STAGES = (
 
 @dataclass
 class Room:
-    """A platform that keeps what was sent."""
+    """A platform that keeps what was sent, and to which message each line is the answer."""
 
     own_id: int = OWN_ID
     origin: Origin = Origin.DISCORD_API
+    can_edit: bool = True
     sent: list[tuple[int, str, int | None]] = field(default_factory=list)
+    references: list[int | None] = field(default_factory=list)
+    """What each showed as answered."""
+    edits: list[tuple[int, str]] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
+    reactions: list[tuple[int, str]] = field(default_factory=list)
     typed: int = 0
     is_broken: bool = False
     closed: set[int] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=lambda: count(5_000))
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
     ) -> Accepted:
         if self.is_broken:
             raise DeliveryError("the room is closed")
-        self.sent.append((channel_id, text, reply_to_id))
+        self.sent.append((channel_id, text, asked_id))
+        self.references.append(reply_to_id)
         return Accepted(next(self._ids), START_MS + 1_000_000)
+
+    async def edit(self, channel_id: int, message_id: int, text: str) -> bool:
+        self.edits.append((message_id, text))
+        return True
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        self.deleted.append(message_id)
+
+    async def react(self, channel_id: int, message_id: int, emoji: str) -> bool:
+        self.reactions.append((message_id, emoji))
+        return True
 
     def listens_to(self, channel_id: int) -> bool:
         return channel_id not in self.closed
@@ -89,6 +114,8 @@ def make(
         "max_reply_tokens": 50,
         "seed": 3,
         "response_rate": 0.0,
+        "delivery": "whole",
+        "speaks_in_public": True,
         **settings,
     }
     return Pipeline(
@@ -109,7 +136,7 @@ async def test_an_asked_message_goes_through_every_stage(
     pipeline = make(database, engine, room)
     trace = await pipeline.handle(incoming("Mynah, another dungeon tonight?"))
     assert trace.verdict == Reply(ReplyReason.NAMED)
-    assert trace.notes[0].text.startswith("mira on 3 May 2025")
+    assert trace.notes[0].text.startswith("mira once: ")
     assert trace.found_by == ("full text",)
     assert isinstance(trace.guard, Allowed)
     assert trace.sent is not None
@@ -126,7 +153,7 @@ async def test_an_asked_message_goes_through_every_stage(
     kept = {m.message_id: m for m in database.messages(channel_id=TAVERN.channel_id)}
     assert kept[900].content == "Mynah, another dungeon tonight?"
     own = kept[trace.sent.message_id]
-    assert (own.author_id, own.reply_to_id, own.content) == (OWN_ID, 900, trace.sent.text)
+    assert (own.author_id, own.reply_to_id, own.content) == (OWN_ID, None, trace.sent.text)
     rows = [(row.role, row.name, row.message_id) for row in database.context(500, 10)]
     assert rows == [("said", "mira", 900), ("note", "", 1), ("own", "Mynah", own.message_id)]
     row = database.verdict(900)
@@ -145,7 +172,7 @@ async def test_silence_costs_no_generation_but_is_read_along(
     room = Room()
     pipeline = make(database, engine, room)
     first = await pipeline.handle(incoming("anyone about?", message_id=1201, author=BOB))
-    assert first.verdict == Silent(SilentReason.NO_CHANCE, "0")
+    assert first.verdict.reason is SilentReason.BELOW
     assert (room.sent, room.typed, first.attempts, first.sent) == ([], 0, 0, None)
     second = await pipeline.handle(incoming("Mynah?", message_id=1202))
     assert second.sent is not None
@@ -374,6 +401,8 @@ async def test_a_refused_draft_gets_one_new_try_and_then_silence(
     assert (trace.attempts, trace.sent, odd.seeds) == (ATTEMPTS, None, [3, 4])
     assert [row.role for row in database.context(500, 10)] == ["said"]
     assert trace.timings_s[-1][0] == "guarded"
+    assert len(database.statistics_since("guard_refused_empty", 0)) == ATTEMPTS
+    assert database.summary(0, 1).kept_back == {"empty": ATTEMPTS}
 
 
 async def test_a_reply_of_several_lines_is_one_message_as_it_was_written(
@@ -420,7 +449,7 @@ async def test_a_restarted_pipeline_goes_on_with_its_transcript(
     again = make(database, engine)
     transcript = await again.transcripts.of(TAVERN.channel_id)
     assert transcript.turns == (
-        Note('mira on 3 May 2025: "never again a dungeon before nine"'),
+        Note('mira once: "never again a dungeon before nine"'),
         Said("mira", "Mynah, a dungeon?"),
         Own(trace.sent.text),
     )

@@ -63,6 +63,8 @@ TALK = (
     Spoken(BOB, 480, "so, Mynah?"),
     Spoken(PERSONA, 490, "sure", replies=True),
 )
+REPLY = "nine works\nfor me: yes\nbring cake"
+"""What the persona says in a row, which it may write as one reply."""
 TEXT = """\
 <|im_start|>system
 You are Mynah.<|im_end|>
@@ -142,37 +144,46 @@ class Clock(Room):
     """Sends each reply with the id and the time that it has in the talk."""
 
     async def send(
-        self, channel_id: int, text: str, *, reply_to_id: int | None, pings: bool = True
+        self,
+        channel_id: int,
+        text: str,
+        *,
+        reply_to_id: int | None,
+        pings: bool = True,
+        asked_id: int | None = None,
+        line: int = 0,
     ) -> Accepted:
-        (own,) = (
-            one for one in records() if one.reply_to_id == reply_to_id and one.content == text
-        )
-        return Accepted(own.message_id, own.created_at_ms)
+        (own,) = (one for one in records() if one.reply_to_id == asked_id)
+        assert text == own.content or text in REPLY.split("\n")
+        return Accepted(own.message_id + 5000 * line, own.created_at_ms + 1000 * line)
 
 
-async def serve(pipeline: Pipeline, spoken: Spoken, record: MessageRecord) -> None:
+async def serve(pipeline: Pipeline, spoken: Spoken, record: MessageRecord, delivery: str) -> None:
     if spoken.author is not PERSONA:
         message = incoming(spoken.text, author=spoken.author)
         await pipeline.handle(replace(message, record=record))
+    elif spoken.text in REPLY and delivery == "lines":
+        return  # it went out with the first
     elif record.reply_to_id is None:  # a reply's next message
         await pipeline.transcripts.append(TAVERN.channel_id, [line_of(Own(spoken.text), record)])
 
 
+@pytest.mark.parametrize("delivery", ["whole", "lines"])
 @pytest.mark.parametrize("is_restarted", [False, True])
 async def test_a_talk_is_served_as_it_is_trained(
-    database: Database, tiny: Path, is_restarted: bool
+    database: Database, tiny: Path, is_restarted: bool, delivery: str
 ) -> None:
     with Engine.load(tiny, context_tokens=512, threads=1) as engine:
-        scripted = Scripted(
-            engine, [one.text for one in TALK if one.replies and one.author is PERSONA]
-        )
+        first, second = (one.text for one in TALK if one.replies and one.author is PERSONA)
+        scripted = Scripted(engine, [REPLY if delivery == "lines" else first, second])
         settings: dict[str, Any] = {"persona": "You are {name}.", "recall_enabled": False}
+        settings["delivery"] = delivery
         pipeline = make(database, scripted, Clock(), **settings)
         for spoken, record in zip(TALK[:-1], records(), strict=False):
             if is_restarted:
                 await pipeline.reader.close()
                 pipeline = make(database, scripted, Clock(), **settings)
-            await serve(pipeline, spoken, record)
+            await serve(pipeline, spoken, record, delivery)
         await pipeline.reader.close()
         example = trained(engine, "You are Mynah.")
         asked = render_ask(example.persona, example.turns)

@@ -36,7 +36,7 @@ from model.served_as import ServedAs
 from storage.database import Database
 from storage.manifest import write_text_atomically
 from storage.paths import PROGRAM_DIR, Home
-from storage.records import MemberRecord
+from storage.records import ChannelRecord, MemberRecord, Readers
 from storage.settings import Settings, Value
 from tests.bot.scene import BOB, MIRA, OWN_ID, START_MS, TAVERN, incoming, record
 from tests.bot.test_pipeline import Room
@@ -136,6 +136,27 @@ def test_an_untuned_model_is_shown_the_place(
     assert len(talked.exchanges_for(TAVERN)) >= 4
     for one in talked.exchanges_for(TAVERN):
         assert f"> {one.line}\nMynah: {one.answer}" in persona
+
+
+def test_a_room_is_not_quoted_where_others_read(
+    home: Home, database: Database, talked: StyleCard, engine: Engine
+) -> None:
+    hall = ChannelRecord(
+        506, TAVERN.guild_id, TAVERN.guild_name, "hall", readers=Readers(everyone=True)
+    )
+    style = read(home, database)
+    line = talked.exchanges[0].line
+
+    def shown() -> str:
+        return style.persona(settings(), hall, engine, 2048)
+
+    assert line in shown()
+    database.set_readers({TAVERN.channel_id: Readers(may=frozenset({901}))})
+    assert style.note_rights()
+    assert line not in shown()
+    database.set_readers({TAVERN.channel_id: Readers(everyone=True)})
+    assert style.note_rights()
+    assert line in shown()
 
 
 def test_so_is_one_that_runs_elsewhere(home: Home, database: Database, talked: StyleCard) -> None:
@@ -384,6 +405,12 @@ def test_the_script_makes_and_shows_it(home: Home) -> None:
     )
     assert shown.returncode == 0
     assert "You are Mynah, a regular of The Lantern." in shown.stdout
+    home.personas.mkdir()
+    (home.personas / "owl.md").write_text("---\nchannels: tavern\n---\nYou are up late.")
+    shown = subprocess.run(
+        [*command, "--show", "--channel", "tavern"], capture_output=True, encoding="utf-8"
+    )
+    assert shown.stdout.startswith("You are up late.\nThe persona file owl.md counts there.\n")
     nowhere = subprocess.run(
         [*command, "--show", "--channel", "attic"], capture_output=True, encoding="utf-8"
     )

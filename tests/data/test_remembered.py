@@ -9,12 +9,14 @@ import pytest
 
 from bot import reader
 from bot.transcript import Line, Transcript
-from data import recollection, remembered
+from data import recollection, remembered, shown
 from data.preprocessor import CleanMessage, clean
-from model.chat_format import NOTE_PREFIX, Note, Said, as_text, render
+from model.chat_format import NOTE_PREFIX, Note, Said, as_text, line, render
 from storage.settings import Settings
 from tests.data.planned import Built, assert_exact, hidden, with_rare_words
 from tests.data.talk import MEMBERS, history
+
+ASKED_LETTERS = 120
 
 
 @pytest.fixture
@@ -22,6 +24,8 @@ def long_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A letter is a token here."""
     monkeypatch.setattr(remembered, "MOST_NOTE_TOKENS", 200)
     monkeypatch.setattr(remembered, "MOST_NOTE_SHARE", 0.2)
+    monkeypatch.setattr(remembered, "ASKED_NOTE_TOKENS", ASKED_LETTERS)
+    monkeypatch.setattr(shown, "ASKED_NOTE_TOKENS", ASKED_LETTERS)
 
 
 @pytest.mark.usefixtures("long_notes")
@@ -99,6 +103,23 @@ def test_what_is_recalled_for_the_asked_line_parts_what_was_said_in_a_row() -> N
         assert shown[-1].startswith(f"{own[asked].name}: ")
         assert shown[-2].startswith(NOTE_PREFIX)
     assert parted > 10
+
+
+@pytest.mark.usefixtures("long_notes")
+def test_what_is_recalled_for_the_asked_line_takes_no_more_than_the_bot_s() -> None:
+    messages = with_rare_words(clean(history(2000)[0], MEMBERS)[0])
+    built = Built(messages, note_share=1.0)
+    asked: list[int] = []
+    for plan, example in zip(built.plans, built.examples, strict=True):
+        notes = [turn for turn in example.turns if isinstance(turn, Note)]
+        short = [
+            len(line(turn))
+            for turn, planned in zip(notes, plan.notes, strict=True)
+            if planned.recalled.asked_at is not None
+        ]
+        assert sum(short) <= ASKED_LETTERS
+        asked += short
+    assert len(asked) > 60
 
 
 def in_a_row(messages: list[CleanMessage], at: int) -> CleanMessage:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from data.style.counts import Counting
 from data.style.exchanges import LEAST_PER_CHANNEL, MOST_WORDS, Names, may_be_quoted
 from data.style.voice import MOST_TOKENS, estimated_tokens, voice_of
 from data.style.words import take_apart
-from data.whole_persona import serving_persona, training_persona
+from data.whole_persona import joined, serving_persona, training_persona
 from model.served_as import ServedAs
 from storage.database import Database
 from storage.paths import DEMO_BASE_DIR, Home
@@ -41,8 +42,13 @@ from storage.records import (
 from storage.settings import Settings
 
 BEGAN_MS = 1_700_000_000_000
-as_served = partial(serving_persona, name="Mynah", server="The Lantern")
 as_trained = partial(training_persona, name="Mynah", server="The Lantern")
+
+
+def as_served(settings: Settings, name: str = "Mynah", **about: Any) -> str:
+    return joined(serving_persona(settings, name=name, server="The Lantern", **about))
+
+
 GUILD = FIRST_SNOWFLAKE + 1
 TAVERN = ChannelRecord(FIRST_SNOWFLAKE + 500, GUILD, "The Lantern", "tavern")
 OFFICE = ChannelRecord(FIRST_SNOWFLAKE + 501, GUILD, "The Lantern", "office")
@@ -548,7 +554,7 @@ def test_a_tuned_model_is_served_as_it_was_trained(home: Home, database: Databas
     card = make_style_card(home, database)
     found = as_served(Settings(), voice=card.voice, exchanges=card.exchanges, served=served)
     assert found == trained
-    renamed = serving_persona(Settings(), name="Rook", server="The Lantern", served=served)
+    renamed = as_served(Settings(), name="Rook", served=served)
     assert renamed == trained.replace("Mynah", "Rook")
     # One that does not say with which: as all were before.
     assert as_served(Settings(), voice=card.voice, served=ServedAs()) == trained

@@ -28,7 +28,8 @@ def make_home(root: Path, discord: StandInThread, **settings: object) -> Home:
     lines = [f"DISCORD_BOT_TOKEN={discord.token}", f"DISCORD_CHANNEL_IDS={channels}"]
     home.env_file.write_text("\n".join(lines) + "\n")
     home.env_file.chmod(0o600)
-    values = {"max_reply_tokens": 50, "response_rate": 0.0, "threads": 1, **settings}
+    values = {"max_reply_tokens": 50, "response_rate": 0.0, "threads": 1, "delivery": "whole"}
+    values |= {"speaks_in_public": "on", "attention_seconds": 0, **settings}
     values.setdefault("model_path", str(next(DEMO_BASE_DIR.glob("*.gguf"))))
     with Database.open(home.database, backups=home.backups) as database:
         for name, value in values.items():

@@ -36,7 +36,7 @@ def test_a_server_answers_on_discord_and_its_failure_is_silence(
         with running(home, discord) as bot:
             asked = world.say(general, alice, "Mynah, when is the raid?")
             [post] = bot.wait_posts(1)
-            assert (post.content, post.reply_to) == ("nine works for me", asked)
+            assert (post.content, post.asked) == ("nine works for me", asked)
             assert server.asked[0]["messages"][-1]["content"].endswith("when is the raid?\n")
             stats = bot.ask("stats")
             assert server.url.split("/")[2] == stats["model"]
@@ -67,7 +67,7 @@ def test_a_real_server_answers_dies_and_answers_again(
         with running(home, discord) as bot:
             asked = world.say(general, alice, "Mynah, what are you up to?")
             [post] = bot.wait_posts(1)
-            assert post.reply_to == asked
+            assert post.asked == asked
             server.kill()
             world.say(general, alice, "Mynah, and tomorrow?")
             bot.wait_until(lambda: bot.ask("stats")["statistics"]["24h"]["errors"] == 1)

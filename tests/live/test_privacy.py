@@ -38,7 +38,7 @@ def test_a_member_says_no_and_is_forgotten(discord: StandInThread, home: Home) -
         world.say(general, alice, f"remember {MARK}")
         asked = world.say(general, alice, "Mynah, are you a real person?")
         [post] = bot.wait_posts(1)
-        assert (post.reply_to, post.content) == (asked, what_it_is("are you real?", "Mynah"))
+        assert (post.asked, post.content) == (asked, what_it_is("are you real?", "Mynah"))
 
         assert "nothing you wrote is recalled" in wish(discord, "privacy optout", alice).content
         with Database.open(home.database) as database:
@@ -53,7 +53,7 @@ def test_a_member_says_no_and_is_forgotten(discord: StandInThread, home: Home) -
         again = world.say(general, alice, f"Mynah, still {MARK}?")
         bot.wait_until(lambda: verdict_reasons(bot)[:1] == ["author excluded"])
         other = world.say(general, bob, "Mynah, are you a bot?")
-        assert bot.wait_posts(2)[1].reply_to == other
+        assert bot.wait_posts(2)[1].asked == other
         with Database.open(home.database) as database:
             assert database.is_forgotten(alice)
             assert database.messages_by_id([asked, again]) == []

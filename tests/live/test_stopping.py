@@ -90,7 +90,7 @@ def test_while_another_process_keeps_the_database_locked(
             ends_in_time(bot)
         other.execute("ROLLBACK")
     with running(home, discord) as bot:
-        bot.wait_until(lambda: set(asked) <= {p.reply_to for p in discord.posts(general)})
+        bot.wait_until(lambda: set(asked) <= {p.asked for p in discord.posts(general)})
 
 
 def test_with_a_training_that_does_not_end(discord: StandInThread, home: Home) -> None:

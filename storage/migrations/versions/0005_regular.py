@@ -1,7 +1,9 @@
 """Settings by channel, who may read a channel, the persona's messages, and rehearsals.
 
-Full text is searched by stems from here on ("tried" finds "trying"), so its index is built anew:
-some 15 s for a million messages. A home whose bot spoke in public already goes on speaking there.
+Full text is searched by stems from here on ("waited" finds "waiting"), so its index is built anew:
+5 s for a million messages, in the one transaction of all of this. A home whose bot spoke in public
+already goes on speaking there: verdicts of a month say so, and the transcripts, those of channels
+with an id of Discord's.
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ STATEMENTS = (
         message_id INTEGER NOT NULL PRIMARY KEY,
         asked_id INTEGER NOT NULL, channel_id INTEGER NOT NULL, at_ms INTEGER NOT NULL,
         line INTEGER NOT NULL DEFAULT 0,
-        score REAL, good REAL NOT NULL DEFAULT 0, bad REAL NOT NULL DEFAULT 0,
+        score FLOAT, good FLOAT NOT NULL DEFAULT 0, bad FLOAT NOT NULL DEFAULT 0,
         answers INTEGER NOT NULL DEFAULT 0,
-        deleted_at_ms INTEGER
+        deleted_at_ms INTEGER, quieted_at_ms INTEGER
     )
     """,
     "CREATE INDEX replies_by_time ON replies (at_ms)",
@@ -47,7 +49,9 @@ STATEMENTS = (
         kind TEXT NOT NULL, began_at_ms INTEGER NOT NULL, ended_at_ms INTEGER,
         version_id TEXT NOT NULL DEFAULT '', model_sha256 TEXT NOT NULL DEFAULT '',
         settings TEXT NOT NULL DEFAULT '{}', options TEXT NOT NULL DEFAULT '{}',
-        messages INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT ''
+        messages INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
+        accepted INTEGER NOT NULL DEFAULT 0, answered INTEGER NOT NULL DEFAULT 0,
+        accepted_at_ms INTEGER
     )
     """,
     """
@@ -58,7 +62,7 @@ STATEMENTS = (
         verdict TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '',
         parts TEXT NOT NULL DEFAULT '{}',
         draft TEXT NOT NULL DEFAULT '', guard TEXT NOT NULL DEFAULT '',
-        source_ids TEXT NOT NULL DEFAULT '[]', total_s REAL NOT NULL DEFAULT 0,
+        source_ids TEXT NOT NULL DEFAULT '[]', total_s FLOAT NOT NULL DEFAULT 0,
         answer TEXT NOT NULL DEFAULT '', answered_at_ms INTEGER, answered_by INTEGER,
         posted_id INTEGER
     )
@@ -68,6 +72,7 @@ STATEMENTS = (
     """
     INSERT INTO config (name, value)
     SELECT 'speaks_in_public', 'on' WHERE EXISTS (SELECT 1 FROM verdicts WHERE outcome = 'sent')
+    OR EXISTS (SELECT 1 FROM conversation_context WHERE role = 'own' AND channel_id >= 4194304)
     ON CONFLICT (name) DO NOTHING
     """,
 )

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bot.messages import Happening, IncomingMessage
+from bot.messages import Happening, IncomingMessage, ReadersSeen
 from bot.platforms.discord import DiscordPlatform
+from storage.records import Readers
 from storage.settings import Settings
 from tests.discord_stand_in.stand_in import StandIn, addresses
 
@@ -19,12 +20,14 @@ T = TypeVar("T")
 
 @dataclass
 class Scene:
-    """A platform and its Discord. `told` is what it told, `phases` what it went through."""
+    """A platform and its Discord. `told` is what it told, but for `readers`; `phases` what it went
+    through."""
 
     discord: StandIn
     values: dict[str, Any]
     orders: Any = None
     told: list[Happening] = field(default_factory=list)
+    readers: dict[int, Readers] = field(default_factory=dict)
     phases: list[str] = field(default_factory=list)
     cursors: dict[int, int] = field(default_factory=dict)
     identify_errors: list[Exception] = field(default_factory=list)
@@ -41,7 +44,7 @@ class Scene:
         """A platform as a fresh process has it."""
         return DiscordPlatform(
             settings=lambda: self.settings,
-            tell=self.told.append,
+            tell=self.take,
             read_until=self.read_until,
             count_identify=self.count_identify,
             on_phase=self.phases.append,
@@ -51,6 +54,12 @@ class Scene:
             look_every_s=0.02,
             ready_wait_s=0.03,
         )
+
+    def take(self, happening: Happening) -> None:
+        if isinstance(happening, ReadersSeen):
+            self.readers = dict(happening.readers)
+        else:
+            self.told.append(happening)
 
     async def read_until(self, channel_id: int) -> int | None:
         return self.cursors.get(channel_id)

@@ -135,11 +135,11 @@ async def test_deletions_and_reactions_of_messages_never_seen_before() -> None:
         world.bulk_delete(ids[1:4])
         world.delete(unheard[0])
         await scene.message(world.say(general, world.alice.id, "done"))
-    told = scene.told[:-1]
+    told, bob = scene.told[:-1], world.bob.id
     assert told[:5] == [
-        Reacted(general, ids[0], ":pog:", 1),
-        Reacted(general, ids[0], "🐦", 1),
-        Reacted(general, ids[0], "🐦", -1),
+        Reacted(general, ids[0], ":pog:", 1, bob),
+        Reacted(general, ids[0], "🐦", 1, bob),
+        Reacted(general, ids[0], "🐦", -1, bob),
         ReactionsCleared(general, ids[0], ":pog:"),
         ReactionsCleared(general, ids[0]),
     ]

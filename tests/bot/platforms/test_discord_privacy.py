@@ -41,7 +41,7 @@ class Bot:
         self.home = home
         self.database = database
         self.pipeline = self.intake = self
-        self.recent = Recent(database, lambda: 0)
+        self.recent = Recent(database, lambda: 0, lambda _: self.settings, lambda: 1)
         self.settings = Settings({"persona_name": "Mynah", "replies_per_minute_member": 4})
         self.serving = self.keeper = self
         self.name = "demo-base"

@@ -19,6 +19,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
+        self.here: dict[int, dict[str, str]] = {}
         self.status_s = 0.0
         self.restarted = 0
 
@@ -28,6 +29,13 @@ class Desk:
     async def set_setting(self, name: str, text: str) -> Value:
         self.values[name] = parse(find(name), text)
         return self.values[name]
+
+    async def settings_in(self, channel_id: int) -> Settings:
+        return self.settings().overlaid(self.here.get(channel_id, {}))
+
+    async def set_in_channel(self, channel_id: int, name: str, text: str) -> Settings:
+        self.here[channel_id] = {name: text}
+        return await self.settings_in(channel_id)
 
     async def status(self) -> BotStatus:
         await asyncio.sleep(self.status_s)
@@ -52,7 +60,8 @@ async def test_commands_are_registered_only_where_they_differ() -> None:
         shown = {command["name"]: command for command in commands.values()}
         assert {"setrate", "status", "quiet", "help"} <= set(shown)
         assert "exclude" not in shown
-        [option] = shown["setrate"]["options"]
+        [option, here] = shown["setrate"]["options"]
+        assert (here["name"], here["type"]) == ("here", 5)
         assert (option["name"], option["min_value"], option["max_value"]) == ("value", 0.0, 1.0)
         assert shown["setrate"]["default_member_permissions"] == str(int(Allow.MANAGE_GUILD))
         assert shown["quiet"]["default_member_permissions"] == str(int(Allow.MANAGE_MESSAGES))
@@ -79,6 +88,14 @@ async def test_an_order_is_carried_out_and_answered_to_the_asker_alone() -> None
         assert desk.values == {"response_rate": 0.25}
         assert "0.25" in asked.content
         assert all(one.is_ephemeral for one in asked.responses)
+        for given in ({"here": True, "value": 0.5}, {"value": 0.5, "here": True}):
+            asked = world.interact(
+                world.random.id, world.carol.id, command="setrate", options=given
+            )
+            await scene.discord.wait_for_answer(asked)
+            assert "here is now 0.5" in asked.content
+            assert desk.here.pop(world.random.id) == {"response_rate": "0.5"}
+        assert desk.values == {"response_rate": 0.25}
         asked = world.interact(world.general.id, world.carol.id, command="restart")
         await scene.discord.wait_for_answer(asked)
         await scene.until(lambda: desk.restarted == 1)

@@ -76,7 +76,7 @@ def test_both_sides_answer_labelled_and_why_tells_why(
     assert sum(line.startswith("[base]  ") for line in lines) == 1
     assert sum(line.startswith("[tuned] ") for line in lines) == 1
     assert shown.count("verdict: reply: asked in the playground") == 2
-    assert shown.count('recalled: mira on 3 May 2025: "never again a dungeon before nine"') == 2
+    assert shown.count('recalled: mira once: "never again a dungeon before nine"') == 2
     assert shown.count("model: sha256 ") == 2
     assert "There is no command /dance." in shown
     assert lines[-1] == "Bye."
