@@ -418,6 +418,7 @@ class Answerer:
         """Send the first line, at most once: that it is about to be sent is on the disk before it
         is. The others are left in `delivery`."""
         message, watch = judged.message, judged.watch
+        await self._speaker.take_time(judged)
         facts = await self._recent.as_of_now(message, judged.facts, self._platform)
         if (forbidden := forbids(message, facts)) is not None:
             return replace(trace, verdict=Silent(forbidden))

@@ -11,9 +11,9 @@ That is answered at every rate, in quiet hours too.
 who spoke lately by name, is left alone.
 
 **Attention**: within `attention_s` after the persona spoke, a line right behind its own that goes
-on ("why?"), and, where it was asked, the next line of whom it answered, count as meant for it. Not
-what ends a talk ("ok", "lol"); and at most MOST_ATTENDED times in a row, fewer where it had begun
-unasked.
+on ("why?"), and, where it was asked, the next line of whom it answered, count as meant for it; that
+line has to go on too where others spoke in between. Not what ends a talk ("ok", "lol"); and at most
+MOST_ATTENDED times in a row, fewer where it had begun unasked.
 
 **Urge**: relevance + pressure + presence + learned, against a threshold.
 
@@ -288,10 +288,12 @@ def _is_attended(message: IncomingMessage, facts: Facts) -> bool:
         return False
     if facts.spoke_since or closes(message.text) or facts.age_s > UNASKED_STALE_S:
         return False
-    if talk.is_right_behind and talk.since_spoke_s <= facts.attention_s and goes_on(message.text):
+    is_on = goes_on(message.text)
+    if talk.is_right_behind and talk.since_spoke_s <= facts.attention_s and is_on:
         return True
-    # Whom it answered unasked may just talk on with the others.
-    return talk.since_answered_s <= facts.attention_s and not talk.began_unasked
+    # Whom it answered unasked, or behind others' lines, may just talk on with those.
+    is_next = (talk.is_right_behind or is_on) and not talk.began_unasked
+    return is_next and talk.since_answered_s <= facts.attention_s
 
 
 def _unasked(message: IncomingMessage, facts: Facts, draw: float) -> Verdict:

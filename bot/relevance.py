@@ -83,6 +83,12 @@ _CLOSING = re.compile(
     r"|aw+|got it|i see|makes sense|fair enough|fair|np|nvm|bye|cya|later|night|gn|brb|afk|danke"
     r"|alles klar|jo|ja|nein|merci|gracias|vale|so much|a lot|you|man|mate|bro|all|then)(?!\w)"
 )
+_THANKS = re.compile(
+    r"(?:(?:ok(?:ay)?|oh|ah|aw+|nice|cool|great|perfect|yes|yeah)[\s,.!]+)*"
+    r"(?:thank you|thanks|thx|ty|tysm|cheers|danke|merci|gracias)(?!\w)(?! to\b)"
+)
+LONGEST_THANKS = 7
+"""Words of a line that thanks and says little more."""
 _REFERS = re.compile(
     r"\b(?:it|its|that|this|those|these|them|they|he|she|him|her|still|then|same|there(?! a)"
     r"|so what|das|es|dann|noch|ça|eso|esto)\b"
@@ -199,9 +205,13 @@ def goes_on(text: str) -> bool:
 
 
 def closes(text: str) -> bool:
-    """Whether it ends a talk: "ok", "thanks", "lol", no words at all. Nobody answers that."""
+    """Whether it ends a talk: "ok", "thanks, will try that", "lol", no words at all. Nobody
+    answers that."""
     low = text.casefold().strip()
-    return not _WORD.search(low) or ("?" not in low and _only_closes(low))
+    if not (words := _WORD.findall(low)):
+        return True
+    is_thanks = len(words) <= LONGEST_THANKS and _THANKS.match(low)
+    return "?" not in low and bool(is_thanks or _only_closes(low))
 
 
 def _only_closes(low: str) -> bool:

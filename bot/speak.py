@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 LINES, WHOLE, GROWING = "lines", "whole", "growing"
 """The setting `delivery`."""
 
+SOONEST_S = 1.0
+"""After the asked message: nobody reads and types faster, and a small model would."""
+
 
 class Speaker:
     """One pipeline's."""
@@ -104,6 +107,12 @@ class Speaker:
         if self.how(message) != LINES:
             return (text,)
         return lines_of(text, self._pace().longest_chars)
+
+    async def take_time(self, judged: Judged) -> None:
+        """Wait until an answer in lines may be there, where it came sooner than a person's."""
+        left_s = SOONEST_S - judged.watch.age_s
+        if left_s > 0 and self.how(judged.message) == LINES:
+            await self._sleep(left_s)
 
     async def go_on(self, judged: Judged, delivery: Delivery) -> None:
         """Send the lines behind the first one, as long as nothing forbids it."""

@@ -1,10 +1,11 @@
 """Finds what of a text stands word for word in somebody's history: guard and the leak audit ask it.
 
 A verbatim span is a run of LEAST_TOKENS tokens or more that stands in the history of one author and
-was not in view; links do not count, nor what COMMON_AUTHORS authors said. Letters' case, blanks and
-line breaks make no difference. An author's history is what they said line by line, whoever spoke
-between. The history is asked for short phrases of the text, so what is done is bounded by the
-text's length and not by the history's. Blocking; any thread.
+was not in view; links do not count, nor what COMMON_AUTHORS authors said, nor what goes on with the
+same few words ("ha ha he ha"). Letters' case, blanks and line breaks make no difference. An
+author's history is what they said line by line, whoever spoke between. The history is asked for
+short phrases of the text, so what is done is bounded by the text's length and not by the history's.
+Blocking; any thread.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ def _candidates(sought: _Sought, history: History) -> Iterator[MessageRecord]:
     while ahead:
         first, last = ahead.pop()
         phrase = sought.phrase(first, last)
-        if phrase in asked:
+        words = sought.words[first:last]
+        if phrase in asked or 2 * len(set(words)) < len(words):  # "ha ha he ha" tells nothing
             continue
         asked.add(phrase)
         found = history.said_with(phrase, MOST_FOUND + 1)

@@ -255,7 +255,7 @@ class ReplayedBot:
         drafts = [
             one
             for key, many in self.engine.written.items()
-            if isinstance(key, tuple) and key[0] == channel_id
+            if isinstance(key, tuple) and channel_id in key
             for one in many
         ]
         if trace is None or asked.sent.cancelled() or not drafts or not drafts[-1].generation:

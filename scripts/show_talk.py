@@ -1,7 +1,7 @@
 """Shows how the bot of a home talks: a transcript over the tests' stand-in for Discord, with times.
 
     python scripts/show_talk.py --home DEMO_HOME                    60 lines within 5 minutes
-    python scripts/show_talk.py --home DEMO_HOME --rate 0.3 --json
+    python scripts/show_talk.py --home DEMO_HOME --set response_rate=0.3 --json
 
 The home is one of `launcher.py --demo`; it is left as it is: the bot's real process runs on a copy
 of its database and memory, with its deployed model and as it ships, but that it speaks in public. A
@@ -13,7 +13,7 @@ I take this for a regular?
 keys of --json: `lines` (at_s, channel, who, text; of the members' lines `aside`, `verdict`,
 `reason`, `detail`; of the bot's `asked`, `after_s` since the line it answers, `line` among the
 lines of that answer, `refers`: whether it shows what it answers, `said_before`: a member said
-exactly that in the home's history; of reactions `reacted`) and `figures`.
+exactly that in the home's history, `prompt_tokens`; of reactions `reacted`) and `figures`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from scripts.talk_transcript import Evening, figures, printed, said_in, transcri
 from storage.database import Database
 from storage.errors import MynahError
 from storage.paths import Home, find_home
+from storage.settings import find, parse
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.live.process import running
 
@@ -57,17 +58,18 @@ class ShowError(MynahError):
 
 
 def copied_home(
-    home: Home, root: Path, discord: StandInThread, *, rate: float | None, pressed: float
+    home: Home, root: Path, discord: StandInThread, given: dict[str, str], pressed: float
 ) -> Home:
-    """A home at `root` with the same database, memory and model, for the stand-in's bot. `pressed`:
-    how many times faster than in truth the talk is told."""
+    """A home at `root` with the same database, memory and model, for the stand-in's bot, and with
+    the settings `given`. `pressed`: how many times faster than in truth the talk is told."""
     if not home.database.is_file():
         raise ShowError(f"{home.root} holds no community: run launcher.py --demo --home DIR first.")
     ignored = shutil.ignore_patterns(*NOT_NEEDED, "database", "*.lock")
     shutil.copytree(home.data_storage, root / "data_storage", ignore=ignored)
-    if home.embedder.is_dir():
-        shutil.copytree(home.embedder, Home(root).embedder)
     copy = Home(root).ensure()
+    for here, there in ((home.embedder, copy.embedder), (home.personas, copy.personas)):
+        if here.is_dir():
+            shutil.copytree(here, there)
     with (
         closing(sqlite3.connect(home.database)) as before,
         closing(sqlite3.connect(copy.database)) as after,
@@ -76,9 +78,10 @@ def copied_home(
     with Database.open(home.database, backups=home.backups) as database:
         settings = stored_settings(database)
         _, model = model_to_answer_with(home, database, settings)
-    values = {"speaks_in_public": "on", "model_path": str(model)}
+    values = {"speaks_in_public": "on"}
+    values |= {"model_path": str(model)} if isinstance(model, Path) else {}
     values |= {name: str(round(settings.whole(name) / pressed)) for name in IN_TIME}
-    values |= {} if rate is None else {"response_rate": str(rate)}
+    values |= given
     with Database.open(copy.database, backups=copy.backups) as database:
         for name, value in values.items():
             database.set_config(name, value)
@@ -157,14 +160,14 @@ _WAITING = {"outcome": "begun"}
 
 
 @contextmanager
-def shown(home: Home, rate: float | None, talk: list[Told], seconds: float) -> Iterator[Evening]:
+def shown(home: Home, given: dict[str, str], talk: list[Told], seconds: float) -> Iterator[Evening]:
     """The evening, once all of it was told; the bot is ended behind it."""
     with (
         tempfile.TemporaryDirectory(prefix="mynah-talk-", ignore_cleanup_errors=True) as folder,
         StandInThread(world=LanternWorld(), check_every=50) as discord,
     ):
         pressed = max(1.0, sum(one.gap_s for one in talk) / seconds)
-        copy = copied_home(home, Path(folder) / "home", discord, rate=rate, pressed=pressed)
+        copy = copied_home(home, Path(folder) / "home", discord, given, pressed)
         with Database.open(copy.database, backups=copy.backups) as database:
             name = stored_settings(database).text("persona_name")
         with running(copy, discord) as bot:
@@ -181,14 +184,19 @@ def main() -> int:
     add_home(parser)
     parser.add_argument("--lines", type=int, default=60, metavar="N", help="of the later day (60)")
     parser.add_argument("--minutes", type=float, default=5.0, metavar="N", help="for them (5)")
-    parser.add_argument("--rate", type=float, metavar="R", help="response rate (default: its own)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings beside its own"
+    )
     parser.add_argument("--seed", type=int, default=11, metavar="N", help="draws the talk (11)")
     add_json(parser, "one object on the last line")
     arguments = parser.parse_args()
     stop_when_terminated()
     home = find_home(arguments.home)
     talk = later_talk(arguments.lines, arguments.seed)
-    with shown(home, arguments.rate, talk, 60 * arguments.minutes) as evening:
+    given = {name: value for name, _, value in (one.partition("=") for one in arguments.set)}
+    for name, value in given.items():
+        parse(find(name), value)  # raises SettingError
+    with shown(home, given, talk, 60 * arguments.minutes) as evening:
         before = said_in(home)
         rows = transcript(evening, before)
     found = figures(rows, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from tests.discord_stand_in.sayings import Message
 from tests.discord_stand_in.stand_in import StandInThread
 
 Row = dict[str, Any]
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def verdicts(home: Home) -> dict[int, Row]:
         return {row["message_id"]: dict(row) for row in connection.execute(_VERDICTS)}
 
 
-_VERDICTS = "SELECT message_id, verdict, reason, detail, outcome FROM verdicts"
+_VERDICTS = "SELECT message_id, verdict, reason, detail, outcome, prompt_tokens FROM verdicts"
 
 
 def said_in(home: Home) -> set[str]:
@@ -60,7 +62,9 @@ def transcript(evening: Evening, before: set[str]) -> list[Row]:
         }
         if message.author_id == evening.discord.bot_id:
             lines[message.asked or 0] += 1
-            rows.append(row | _own(evening, message, lines[message.asked or 0], before))
+            tokens = judged.get(message.asked or 0, {}).get("prompt_tokens", 0)
+            own = _own(evening, message, lines[message.asked or 0], before)
+            rows.append(row | own | {"prompt_tokens": tokens})
         else:
             rows.append(row | _judged(evening, message, judged.get(message.id, {})))
     return rows
@@ -104,10 +108,13 @@ def _shown(evening: Evening, text: str) -> str:
 
 
 def figures(rows: list[Row], before: set[str]) -> Row:
-    """`first_s`: from the line that is answered to the first message."""
+    """`first_s`: from the line that is answered to the first message; `own_with_unknown_words`: how
+    many of the bot's messages hold a word that nobody ever said."""
     theirs, own = [r for r in rows if "verdict" in r], [r for r in rows if "after_s" in r]
     first_s = sorted(r["after_s"] for r in own if r["line"] == 1 and r["after_s"] is not None)
     spoke = [r for r in theirs if r["outcome"] in ("sent", "reacted")]
+    words = {word for text in before for word in _WORD.findall(text)}
+    words |= {word for r in theirs for word in _WORD.findall(r["text"].casefold())}
     return {
         "said": len(theirs),
         "asides": sum(bool(r["aside"]) for r in theirs),
@@ -120,6 +127,9 @@ def figures(rows: list[Row], before: set[str]) -> Row:
         "reactions": sum(bool(r["reacted"]) for r in theirs),
         "refers": sum(r["refers"] for r in own),
         "own_said_before_by_members": sum(r["said_before"] for r in own),
+        "own_with_unknown_words": sum(
+            any(word not in words for word in _WORD.findall(r["text"].casefold())) for r in own
+        ),
         "first_s": {f"p{p}": _rank(first_s, p) for p in (50, 95)},
         "reasons": dict(Counter(r["reason"] for r in theirs).most_common()),
         "not_sent": dict(Counter(r["outcome"] for r in theirs if r["verdict"] == "reply")),
@@ -139,7 +149,7 @@ def printed(row: Row) -> str:
         known = ", said before by a member" if row["said_before"] else ""
         how = "shown as a reply" if row["refers"] else "plain"
         when = f"{row['after_s']} s after it was asked, line {row['line']}"
-        return f"{line}\n{'':>22}[{when}, {how}{known}]"
+        return f"{line}\n{'':>22}[{when}, {how}{known}; prompt {row['prompt_tokens']} tokens]"
     told = [f"reacts {row['reacted']}"] if row["reacted"] else []
     if row["aside"] or row["verdict"] == "reply":
         told.append(": ".join(filter(None, (row["outcome"], row["reason"], row["detail"]))))

@@ -160,7 +160,9 @@ def test_a_mention_of_somebody_else_and_of_oneself() -> None:
         ("why?", TalkFacts(since_spoke_s=121, is_right_behind=True), False),
         ("i had soup for dinner", TalkFacts(since_spoke_s=5, is_right_behind=True), False),
         ("why?", TalkFacts(since_spoke_s=5), False),
-        ("i had soup", TalkFacts(since_answered_s=5), True),
+        ("i had soup", TalkFacts(since_answered_s=5, is_right_behind=True), True),
+        ("i had soup", TalkFacts(since_answered_s=5), False),
+        ("but why?", TalkFacts(since_answered_s=5), True),
         (
             "i had soup",
             TalkFacts(since_answered_s=5, began_unasked=True),

@@ -131,6 +131,10 @@ def test_what_goes_on_and_what_ends_a_talk() -> None:
     for text in ("the cellar is wet", "i had soup"):
         assert not goes_on(text), text
         assert not closes(text), text
+    for text in ("thanks, will try that", "oh nice, thank you so much mynah", "cheers, off to bed"):
+        assert closes(text), text
+    for text in ("thanks to the patch it crashes", "thanks, but how much?", "tyler is here"):
+        assert not closes(text), text
     assert not closes("ok?")
     assert speaks_to_one("sounds like you broke it")
     assert not speaks_to_one("did you break it?")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bot import speak
 from bot.answer import ATTEMPTS
 from bot.deliver import WAITED_LONG_S, Delivery
 from bot.growing import EVERY_S, LONGEST_S, LOOK_EVERY_S, Growing, finished
@@ -82,6 +83,23 @@ class Odd(Room):
         self.nonces.append((rest.get("asked_id"), rest.get("line", 0)))
         accepted = await super().send(channel_id, text, **rest)
         return replace(accepted, sent_at_ms=NOW_MS + 1000 * len(self.sent))
+
+
+@pytest.fixture(autouse=True)
+def no_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses looked at here are those between lines, but in one test."""
+    monkeypatch.setattr(speak, "SOONEST_S", 0.0)
+
+
+async def test_an_answer_in_lines_is_not_there_before_a_person_could_be(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speak, "SOONEST_S", 100.0)
+    for delivery, waits in (("lines", True), ("whole", False)):
+        room, clock = Room(), Clock()
+        pipeline = make(database, engine, room, clock, delivery=delivery)
+        assert (await pipeline.handle(asked(5 if waits else 6))).sent is not None
+        assert [99 < seconds <= 100 for seconds in clock.slept_s[:1]] == [True] * waits
 
 
 def make(

@@ -179,8 +179,16 @@ def history_of(author: int, said: Sequence[tuple[int, str]]) -> str:
     return f" {' '.join(line for one, line in said if one == author)} "
 
 
-def test_a_text_and_a_history_of_one_word_alone_take_no_time(database: Database) -> None:
-    say(database, (ANNA, "word " * 300), (BEN, "word " * 350))
+def test_what_repeats_itself_takes_no_time(database: Database) -> None:
+    chance = random.Random(1)
+    say(database, (ANNA, "word " * 300), (BEN, "sing me a song " * 80))
+    say(
+        database,
+        *((BEN, " ".join(chance.choices(("ha", "he"), k=300))) for _ in range(50)),
+        first=3,
+    )
     began_s = time.thread_time()
-    assert found("word " * 400, database) is not None
+    assert found("word " * 400, database) is None
+    assert found("sing me a song " * 100, database) is not None
+    assert found(" ".join(chance.choices(("ha", "he"), k=400)), database) is None
     assert time.thread_time() - began_s < 2

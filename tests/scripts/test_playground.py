@@ -120,7 +120,7 @@ def test_a_line_is_answered_with_all_that_the_reply_took(home: Home) -> None:
     assert (answer["side"], answer["version"]) == (0, "second")
     assert answer["reply"]
     assert answer["verdict"] == "reply: asked in the playground"
-    assert any("dungeon" in note for note in answer["notes"])
+    assert any("healer" in note for note in answer["notes"])
     assert answer["prompt_tokens"] >= answer["evaluated_tokens"] > 0
     assert answer["reply_tokens"] > 0
     assert answer["guard"].startswith("allowed")

@@ -43,7 +43,9 @@ def test_the_bot_answers_who_asks_it_and_its_home_is_left_alone(tmp_path: Path) 
     home = Home(tmp_path / "home").ensure()
     with Database.open(home.database) as database:
         database.set_config("threads", "1")
-    done = show(home.root, "--lines", "2", "--minutes", "0.02", "--rate", "0", "--json")
+    done = show(
+        home.root, "--lines", "2", "--minutes", "0.02", "--set", "response_rate=0", "--json"
+    )
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     lines = shown["lines"]
