@@ -183,21 +183,28 @@ class Recall:
         """
         said = self.named_in(asked.text, asked.at_ms) if ways.reads_names else None
         words = " ".join(content_words(said.rest if said else asked.text))
-        by_text: dict[int, float] = {}
-        by_vector: dict[int, float] = {}
-        with ThreadPoolExecutor(1) as beside:  # each computes outside of the interpreter's lock
-            if ways.by_vectors and vector is not None:
-                search = partial(self._by_vector, vector)
-                nearest = beside.submit(self._proposed, search, asked, not_these)
-            if ways.by_text and words:
-                by_text = self._proposed(partial(self._by_text, words), asked, not_these)
-            if ways.by_vectors and vector is not None:
-                by_vector = nearest.result()
+        by_text, by_vector, known = {}, {}, {}
+        search_text = partial(self._by_text, words if ways.by_text else "")
+        search_vectors = partial(self._by_vector, vector if ways.by_vectors else None)
+        for wanted in (SEARCHED, SEARCHED_AGAIN):
+            with ThreadPoolExecutor(1) as beside:  # each computes outside of the interpreter's lock
+                nearest = beside.submit(search_vectors, wanted)
+                texts = search_text(wanted)
+                known = nearest.result()
+            heard = self._heard_there(asked, {*texts, *known}.difference(not_these))
+            by_text, by_vector = (_best(found, heard) for found in (texts, known))
+            if not any(
+                len(best) < CANDIDATES and len(found) >= wanted
+                for best, found in ((by_text, texts), (by_vector, known))
+            ):
+                break
         around = self._database.around({*by_text, *by_vector}, len(ways.lent))
         spoken = [one for one in around if one.message_id < asked.before_id]
         cosines: dict[int, float] = {}
         if ways.by_vectors and vector is not None:
-            cosines = self._cosines(vector, {one.message_id for one in spoken})
+            pool = {one.message_id for one in spoken}
+            cosines = {i: cosine for i, cosine in known.items() if i in pool}
+            cosines |= self._cosines(vector, pool.difference(known))
         total = _total(spoken, by_text, by_vector, cosines, ways)
         if said is not None:
             _boost(total, spoken, said, ways)
@@ -266,42 +273,28 @@ class Recall:
             return ""
         return readable(self._database, spoken.content, {})
 
-    def _proposed(
-        self,
-        search: Callable[[int], dict[int, float]],
-        asked: Asked,
-        not_these: Collection[int],
-    ) -> dict[int, float]:
-        """The best CANDIDATES of one way that may be heard; looked for among more where too many
-        of the first may not."""
-        kept: list[int] = []
-        found: dict[int, float] = {}
-        for wanted in (SEARCHED, SEARCHED_AGAIN):
-            found = search(wanted)
-            earlier = [one for one in found if one < asked.before_id and one not in not_these]
-            kept = self._heard_there(asked, earlier)
-            if len(kept) >= CANDIDATES or len(found) < wanted:
-                break
-        kept.sort(key=lambda one: (-found[one], one))
-        return {one: found[one] for one in kept[:CANDIDATES]}
-
-    def _heard_there(self, asked: Asked, ids: Sequence[int]) -> list[int]:
-        """Those of the messages that whoever reads the channel may read where they stand."""
-        if asked.is_owner or not ids:
-            return list(ids)
+    def _heard_there(self, asked: Asked, ids: Iterable[int]) -> set[int]:
+        """Those of the messages, said before, that whoever reads the channel may read where they
+        stand."""
+        earlier = {one for one in ids if one < asked.before_id}
+        if asked.is_owner or not earlier:
+            return earlier
         target = self._database.channel(asked.channel.channel_id) or asked.channel
-        places = self._database.channels_of(ids)
+        places = self._database.channels_of(earlier)
         channels = {one.channel_id: one for one in places.values()}
         is_open = {key: may_be_recalled_in(one, target) for key, one in channels.items()}
-        return [one for one in ids if one in places and is_open[places[one].channel_id]]
+        return {one for one, place in places.items() if is_open[place.channel_id]}
 
     def _by_text(self, words: str, limit: int) -> dict[int, float]:
         """Scores by BM25, higher is better."""
+        if not words:
+            return {}
         return dict(self._database.search_text(words, limit, recallable_only=True))
 
-    def _by_vector(self, vector: NDArray[np.float32], limit: int) -> dict[int, float]:
+    def _by_vector(self, vector: NDArray[np.float32] | None, limit: int) -> dict[int, float]:
         """Cosines of the nearest messages."""
-        if (vectors := self._vectors) is None:
+        vectors = self._vectors
+        if vectors is None or vector is None:
             return {}
         try:
             return dict(vectors[0].search(vector, limit))
@@ -323,6 +316,12 @@ class Recall:
         except MynahError as error:
             self._let_go(vectors, error)
             return {}
+
+
+def _best(found: Mapping[int, float], heard: Collection[int]) -> dict[int, float]:
+    """The best CANDIDATES of one way, of those that may be heard."""
+    kept = sorted((one for one in found if one in heard), key=lambda one: (-found[one], one))
+    return {one: found[one] for one in kept[:CANDIDATES]}
 
 
 def _total(
