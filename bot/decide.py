@@ -288,7 +288,8 @@ def _is_attended(message: IncomingMessage, facts: Facts) -> bool:
         return False
     if facts.spoke_since or closes(message.text) or facts.age_s > UNASKED_STALE_S:
         return False
-    is_on = goes_on(message.text)
+    # Who asks for help asks everybody, right behind its own line too.
+    is_on = goes_on(message.text) and asks(message.text) is not Asks.HELP
     if talk.is_right_behind and talk.since_spoke_s <= facts.attention_s and is_on:
         return True
     # Whom it answered unasked, or behind others' lines, may just talk on with those.

@@ -160,6 +160,11 @@ def test_a_mention_of_somebody_else_and_of_oneself() -> None:
         ("why?", TalkFacts(since_spoke_s=121, is_right_behind=True), False),
         ("i had soup for dinner", TalkFacts(since_spoke_s=5, is_right_behind=True), False),
         ("why?", TalkFacts(since_spoke_s=5), False),
+        (
+            "can anyone assist, i get an error when i build it",
+            TalkFacts(since_spoke_s=5, is_right_behind=True),
+            False,
+        ),
         ("i had soup", TalkFacts(since_answered_s=5, is_right_behind=True), True),
         ("i had soup", TalkFacts(since_answered_s=5), False),
         ("but why?", TalkFacts(since_answered_s=5), True),
