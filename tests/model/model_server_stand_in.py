@@ -62,6 +62,9 @@ class ModelServerStandIn:
         """Between two pieces."""
         self.pieces_then_cut: int | None = None
         """It goes away behind as many."""
+        self.may_cut = threading.Event()
+        """Cleared: it waits with that until somebody says so."""
+        self.may_cut.set()
         self.pieces_then_done: int | None = None
         """It ends behind as many and does not say why."""
         self.asked: list[dict[str, Any]] = []
@@ -181,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._chunk(b"")
             for number, piece in enumerate(_pieces(world)):
                 if number == world.pieces_then_cut:
+                    world.may_cut.wait(30)
                     return None
                 if number == world.pieces_then_done:
                     break
