@@ -25,7 +25,7 @@ from typing import IO
 import psutil
 
 from bot.secret import VARIABLE
-from model.profiles import DEMO
+from model.profile import load
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 
@@ -217,7 +217,9 @@ def training(home: Home) -> tuple[Script, ...]:
         )
     at_home = ("--home", str(home.root))
     return (
-        Script("2_prepare_training_data.py", (*at_home, "--max_length", str(DEMO.max_length))),
+        Script(
+            "2_prepare_training_data.py", (*at_home, "--max_length", str(load("demo").max_length))
+        ),
         Script("3_train_model.py", (*at_home, "--mode", "all")),
     )
 

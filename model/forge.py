@@ -14,11 +14,11 @@ import json
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from model import evaluate, export, gguf_check, served_as, trained_on, trainer
-from model.profiles import Profile
+from model.profile import Profile
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from storage import manifest
 from storage.manifest import content_hash
@@ -94,7 +94,7 @@ def adapter_inputs(
 ) -> dict[str, object]:
     """What an adapter is made from, as its manifest keeps it."""
     return {
-        "profile": asdict(profile),
+        "profile": profile.inputs("sft"),
         "limit": limit,
         "layout": LAYOUT,
         "base": base_dir.name,

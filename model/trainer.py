@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from model import chat_format, evaluate, served_as, trained_on
-from model.profiles import Profile
+from model.profile import Profile
 from model.tokenizers import TransformersTokenizer
 from storage import manifest
 from storage.errors import MynahError
@@ -94,9 +94,9 @@ def choose_within_budget(
     fitting = [e for e in examples if len(e[0]) <= profile.max_length]
     random.Random(profile.seed).shuffle(fitting)
     too_long = len(examples) - len(fitting)
-    if profile.max_tokens is None:
+    if profile.sft.max_tokens is None:
         return fitting, too_long
-    budget = profile.max_tokens // max(profile.epochs, 1)
+    budget = profile.sft.max_tokens // max(profile.sft.epochs, 1)
     chosen: list[EncodedExample] = []
     used = 0
     for example in fitting:
@@ -154,9 +154,9 @@ def train_adapter(
             train_dataset=_as_dataset(chosen),
             processing_class=hf_tokenizer,
             peft_config=LoraConfig(
-                r=profile.lora_r,
-                lora_alpha=profile.lora_alpha,
-                lora_dropout=profile.lora_dropout,
+                r=profile.lora.r,
+                lora_alpha=profile.lora.alpha,
+                lora_dropout=profile.lora.dropout,
                 target_modules=LINEAR_LAYERS,
                 task_type="CAUSAL_LM",
             ),
@@ -176,8 +176,8 @@ def train_adapter(
             steps=trainer.state.global_step,
             examples=len(chosen),
             examples_too_long=too_long,
-            tokens=sum(len(e[0]) for e in chosen) * profile.epochs,
-            learned_tokens=sum(sum(e[1]) for e in chosen) * profile.epochs,
+            tokens=sum(len(e[0]) for e in chosen) * profile.sft.epochs,
+            learned_tokens=sum(sum(e[1]) for e in chosen) * profile.sft.epochs,
             seconds=round(time.monotonic() - started, 1),
             validation_loss_before=before,
             validation_loss_after=after,
@@ -242,18 +242,18 @@ def _sft_config(profile: Profile, folder: Path, examples: int, device: str) -> A
     import torch
     from trl import SFTConfig
 
-    steps = profile.epochs * math.ceil(
-        examples / (profile.batch_size * profile.gradient_accumulation)
+    steps = profile.sft.epochs * math.ceil(
+        examples / (profile.sft.batch_size * profile.sft.gradient_accumulation)
     )
     return SFTConfig(
         output_dir=str(folder),
-        num_train_epochs=profile.epochs,
-        per_device_train_batch_size=profile.batch_size,
-        gradient_accumulation_steps=profile.gradient_accumulation,
-        learning_rate=profile.learning_rate,
+        num_train_epochs=profile.sft.epochs,
+        per_device_train_batch_size=profile.sft.batch_size,
+        gradient_accumulation_steps=profile.sft.gradient_accumulation,
+        learning_rate=profile.sft.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(steps * profile.warmup_share)),
-        weight_decay=profile.weight_decay,
+        warmup_steps=max(1, round(steps * profile.sft.warmup_share)),
+        weight_decay=profile.sft.weight_decay,
         max_length=profile.max_length,
         seed=profile.seed,
         logging_steps=5,

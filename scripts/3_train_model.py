@@ -28,7 +28,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from model import forge, trainer
-from model.profiles import PROFILES, Profile
+from model.profile import Profile, load
 from scripts.edge import add_home, add_json, ending_in_a_sentence, stop_when_terminated
 from scripts.erasures import finish_erasing
 from scripts.events import Events, add_events
@@ -201,13 +201,11 @@ def chosen_profile(arguments: argparse.Namespace) -> Profile:
         "batch_size": arguments.batch_size,
         "gradient_accumulation": arguments.gradient_accumulation,
         "learning_rate": arguments.learning_rate,
-        "lora_r": arguments.lora_r,
         "max_tokens": arguments.max_tokens,
     }
     given = {name: value for name, value in overrides.items() if value is not None}
-    if "lora_r" in given:
-        given["lora_alpha"] = 2 * given["lora_r"]
-    return dataclasses.replace(PROFILES[arguments.profile], **given)
+    r = arguments.lora_r
+    return load(arguments.profile).with_(sft=given, lora={"r": r, "alpha": 2 * r} if r else {})
 
 
 class Pace:
@@ -261,7 +259,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--mode", choices=("sft", "merge", "export", "all"), default="all")
     add("--dataset", default="default", help="name of a dataset that script 2 made")
     add("--name", help="name of the run and its folders (default: the dataset's)")
-    add("--profile", choices=sorted(PROFILES), default="demo")
+    add("--profile", default="demo", help="a name (demo, laptop-cpu, rtx3070) or a YAML file")
     add("--base_model", default=str(DEMO_BASE_DIR), help="Hugging Face folder of the base model")
     add("--checkpoint", help="adapter folder to merge (default: the run's own)")
     add("--output_dir", help="where merged model and GGUF go (default: models/finetuned/NAME)")

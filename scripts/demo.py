@@ -33,7 +33,7 @@ from data.importers.importing import import_paths
 from data.personas import PersonaText
 from data.whole_persona import training_persona
 from model.forge import Run, is_finished
-from model.profiles import DEMO
+from model.profile import load
 from scripts.edge import add_home, add_json, ending_in_a_sentence
 from scripts.erasures import finish_erasing
 from storage import manifest
@@ -43,6 +43,7 @@ from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home, find_home
 from storage.records import ModelVersion, Origin, community_name
 
+DEMO = load("demo")
 DATASET = "demo"
 FIRST_WORDS = "anyone up for a raid tonight?"
 SAMPLE_FOLDER = "the-lantern"

@@ -165,4 +165,5 @@ def _set(connection: Connection, version_id: str, **values: Any) -> None:
 def _to_version(row: Row[Any]) -> ModelVersion:
     values = dict(zip(_FIELDS, row, strict=True))
     values["parents"] = tuple(json.loads(values["parents"]))
+    values["audit_needed"] = bool(values["audit_needed"])
     return ModelVersion(**values)

@@ -276,6 +276,15 @@ class ModelVersion:
     """When an operator took it on them to let it answer until then all the same."""
     deferred_by: str = ""
     deferred_why: str = ""
+    deploy_at: float | None = None
+    """The personality score it needs before it is deployed, 0-100; None: it is not judged (a base,
+    or one from before there was a judge)."""
+    audit_needed: bool = False
+    """Whether it has to pass the leak audit before."""
+    forced_at_ms: int | None = None
+    """When somebody let it answer although it had not passed."""
+    forced_by: str = ""
+    forced_why: str = ""
 
     @property
     def is_barred(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in storage/migrations/versions; compared before Alembic is imported."""
 
 metadata = MetaData()
@@ -125,6 +125,11 @@ model_versions = Table(
     Column("deferred_at_ms", Integer),
     Column("deferred_by", Text, nullable=False, server_default=text("''")),
     Column("deferred_why", Text, nullable=False, server_default=text("''")),
+    Column("deploy_at", Float),
+    Column("audit_needed", Integer, nullable=False, server_default=text("0")),
+    Column("forced_at_ms", Integer),
+    Column("forced_by", Text, nullable=False, server_default=text("''")),
+    Column("forced_why", Text, nullable=False, server_default=text("''")),
     Index(
         "one_deployed_model",
         "status",
@@ -136,6 +141,22 @@ model_versions = Table(
 
 A version that was rolled back from leaves that line (NULL).
 """
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("evaluation_id", Integer, primary_key=True),
+    Column("version_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("score", Float),
+    Column("needed", Float),
+    Column("passed", Integer, nullable=False),
+    Column("figures", Text, nullable=False, server_default=text("'{}'")),
+    Column("report", Text, nullable=False, server_default=text("''")),
+    Index("evaluations_of", "version_id", "kind", "at_ms"),
+)
+"""How a model version did: kind is personality, audit or people."""
 
 declarations = Table(
     "declarations",

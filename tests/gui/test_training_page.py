@@ -28,7 +28,7 @@ from gui.models.training_run import (
     result_words,
     stage_words,
 )
-from model.profiles import DEMO
+from model import profile
 from storage import manifest, readonly
 from storage.database import Database
 from storage.manifest import sha256_file
@@ -140,7 +140,7 @@ def register(home: Home, name: str = "demo-1") -> None:
 
 def test_the_same_as_elsewhere() -> None:
     assert training_model.RULE_21 == RULE_21
-    assert (DEMO.max_length, DEMO.name) == (MAX_TOKENS, PROFILE)
+    assert (profile.load("demo").max_length, profile.load("demo").name) == (MAX_TOKENS, PROFILE)
     required = (PROGRAM_DIR / "requirements-train.txt").read_text()
     assert all(f"\n{name}==" in required for name in ("torch", "trl", "peft", "datasets", "gguf"))
 

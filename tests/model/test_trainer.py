@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model import forge, served_as, trainer
 from model.chat_format import Own, Said, Turn, turns_to_json
-from model.profiles import DEMO
+from model.profile import load
 from model.trainer import TrainingError, choose_within_budget
 from storage import manifest
 from storage.paths import Home
 
-PROFILE = replace(DEMO, lora_r=4, lora_alpha=8, batch_size=4, max_length=128, max_tokens=4_000)
+PROFILE = load("demo").with_(lora={"r": 4, "alpha": 8}, sft={"max_tokens": 4_000}, max_length=128)
 PERSONA = "You are Mynah, a regular of The Lantern."
 
 
@@ -72,7 +71,7 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished(
 def test_no_fitting_example_is_a_sentence(hf_dir: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="No training example fits"):
         trainer.train_adapter(
-            hf_dir, dataset, tmp_path / "a", replace(PROFILE, max_length=8), inputs={}
+            hf_dir, dataset, tmp_path / "a", PROFILE.with_(max_length=32), inputs={}
         )
 
 
@@ -99,7 +98,7 @@ def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path)
     assert not forge.train(run, hf_dir, dataset, PROFILE, limit=None)
     assert not forge.merge(run, hf_dir)
     assert not forge.export_gguf(run, dataset)
-    assert not forge.is_finished(run, hf_dir, dataset, replace(PROFILE, learning_rate=1e-3))
+    assert not forge.is_finished(run, hf_dir, dataset, PROFILE.with_(sft={"learning_rate": 1e-3}))
 
     (run.merged_dir / "config.json").unlink()  # what is half there is made again
     assert not forge.is_finished(run, hf_dir, dataset, PROFILE)
@@ -109,7 +108,9 @@ def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path)
 
 def test_the_budget_counts_tokens_of_all_epochs() -> None:
     examples = [([1] * 10, [True] * 10) for _ in range(100)] + [([1] * 200, [True] * 200)]
-    chosen, too_long = choose_within_budget(examples, replace(PROFILE, max_tokens=500, epochs=2))
+    chosen, too_long = choose_within_budget(
+        examples, PROFILE.with_(sft={"max_tokens": 500, "epochs": 2})
+    )
     assert (len(chosen), too_long) == (25, 1)
-    everything, _ = choose_within_budget(examples, replace(PROFILE, max_tokens=None))
+    everything, _ = choose_within_budget(examples, PROFILE.with_(sft={"max_tokens": None}))
     assert len(everything) == 100
