@@ -153,9 +153,10 @@ class Errands:
         async def ended(report: JobReport) -> None:
             await told(_trained(report))
 
-        scripts = await asyncio.to_thread(training, self._home)
+        profile = self._settings().text("training_profile")
+        script = await asyncio.to_thread(training, self._home, profile)
         self._refuse_at_the_end()
-        self._jobs.start("train", scripts, ended)
+        self._jobs.start("train", [script], ended)
         return "Training has begun, and takes minutes to hours; I will say how it ended."
 
     async def run_job(self, name: str, script: Script) -> bool | None:
@@ -195,9 +196,9 @@ def _trained(report: JobReport) -> str:
     if report.is_cancelled:
         return "The training was ended before it was done; the next one goes on from there."
     if not report.is_done:
-        return f"The training did not finish. {report.last_line}"
+        return f"No model that may answer came of the training. {report.last_line}"
     minutes = report.seconds / 60
     return (
-        f"The training is done after {minutes:.0f} minutes. The new version is a candidate: "
-        "deploy it with scripts/6_manage_models.py."
+        f"The training is done after {minutes:.0f} minutes, and the new version reached what was "
+        "asked of it. Deploy it on the window's page Models, or with scripts/6_manage_models.py."
     )

@@ -9,7 +9,6 @@ starts no second one beside it. Event loop's thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import subprocess
@@ -24,8 +23,8 @@ from typing import IO
 
 import psutil
 
+from bot.process_mark import is_alive, mark, marked
 from bot.secret import VARIABLE
-from model.profile import load
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR, Home
 
@@ -36,7 +35,6 @@ GRACE_S = 10.0
 CLOSE_GRACE_S = 3.0
 """The same where the bot itself ends: it has ten seconds in all."""
 _LOOK_EVERY_S = 0.05
-_STARTED_WITHIN_S = 1.0
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
@@ -95,7 +93,7 @@ class Jobs:
         """The name of the job that runs, also one that an earlier bot left; None: none."""
         if self._task is not None and not self._task.done():
             return self._name
-        left = _left_behind(self._mark)
+        left = marked(self._mark)
         return left[0] if left else None
 
     def start(self, name: str, scripts: Sequence[Script], ended: Ended) -> Path:
@@ -119,7 +117,7 @@ class Jobs:
         One that an earlier bot left is ended, too.
         """
         if self._task is None or self._task.done():
-            left = _left_behind(self._mark)
+            left = marked(self._mark)
             if left is not None:
                 await _end_tree(left[1], GRACE_S)
                 self._mark.unlink(missing_ok=True)
@@ -192,7 +190,7 @@ class Jobs:
         )
         try:
             _lower_priority(process.pid)
-            self._mark.write_text(json.dumps({"name": self._name, **_identity(process.pid)}))
+            mark(self._mark, self._name, process.pid)
             if self._is_cancelled:  # while it was being started
                 await _end_tree(process.pid, self._grace_s)
             return await process.wait()
@@ -206,22 +204,17 @@ class Jobs:
         return CLOSE_GRACE_S if self._is_closing else GRACE_S
 
 
-def training(home: Home) -> tuple[Script, ...]:
-    """The scripts that train on what is stored. Raises CannotTrainError that says how else."""
+def training(home: Home, profile: str) -> Script:
+    """The script that trains on what is stored and judges what came of it. Raises CannotTrainError
+    that says how else."""
     missing = [name for name in ("torch", "trl") if find_spec(name) is None]
     if missing:
         raise CannotTrainError(
             f"Training cannot run here: {' and '.join(missing)} not installed. Install "
-            "requirements-train.txt, or copy the home to a machine that has it and run there "
-            "scripts/2_prepare_training_data.py, then scripts/3_train_model.py --mode all."
+            "requirements-train.txt, or take the training to a machine that has it: "
+            "scripts/bundle.py (docs/training.md)."
         )
-    at_home = ("--home", str(home.root))
-    return (
-        Script(
-            "2_prepare_training_data.py", (*at_home, "--max_length", str(load("demo").max_length))
-        ),
-        Script("3_train_model.py", (*at_home, "--mode", "all")),
-    )
+    return Script("train_all.py", ("--home", str(home.root), "--profile", profile))
 
 
 def building_memory(home: Home) -> Script:
@@ -246,25 +239,6 @@ def _lower_priority(pid: int) -> None:
         psutil.Process(pid).nice(lower)
 
 
-def _identity(pid: int) -> dict[str, float]:
-    """A pid alone may be another process' by tomorrow."""
-    with suppress(psutil.Error):
-        return {"pid": pid, "created_s": psutil.Process(pid).create_time()}
-    return {"pid": pid, "created_s": 0.0}
-
-
-def _left_behind(mark: Path) -> tuple[str, int] | None:
-    """(name, pid) of the job that the mark names, where that process is alive."""
-    try:
-        noted = json.loads(mark.read_text())
-        name, pid = str(noted["name"]), int(noted["pid"])
-        process = psutil.Process(pid)
-        is_same = abs(process.create_time() - float(noted["created_s"])) < _STARTED_WITHIN_S
-        return (name, pid) if is_same and _is_alive(process) else None
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        return None
-
-
 async def _end_tree(pid: int, grace_s: float) -> None:
     """Ask a process and all below it to end, and make those that have not after the grace.
 
@@ -279,17 +253,9 @@ async def _end_tree(pid: int, grace_s: float) -> None:
         with suppress(psutil.Error):
             process.terminate()
     for _ in range(round(grace_s / _LOOK_EVERY_S)):
-        if not any(map(_is_alive, tree)):
+        if not any(map(is_alive, tree)):
             break
         await asyncio.sleep(_LOOK_EVERY_S)
-    for process in filter(_is_alive, tree):
+    for process in filter(is_alive, tree):
         with suppress(psutil.Error):
             process.kill()
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    """Not by waiting for it: that would take its exit status away from the event loop."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

@@ -173,19 +173,7 @@ class _Making:
 
     def config(self, history: dict[str, Any]) -> dict[str, Any]:
         """What the set was made from, for its manifest."""
-        windows = self._options.windows
-        return {
-            "layout": LAYOUT,
-            "history": history,
-            "seed": windows.seed,
-            "max_tokens": windows.max_tokens,
-            "limit": windows.limit,
-            "validation_share": self._options.validation_share,
-            "persona": self._persona.text,
-            "persona_name": self._persona.name,
-            "personas": self._personas.as_json(),
-            "tokens_counted_by": self._options.token_counts_by,
-        }
+        return _config(history, self._persona, self._options, self._own)
 
     def _survey(self, segments: CleanSegments) -> Survey:
         members = self._database.members()
@@ -329,6 +317,36 @@ def history_of(database: Database) -> dict[str, Any]:
             str(c.channel_id) for c in database.channels() if not c.is_allowed
         ),
     }
+
+
+def _config(
+    history: dict[str, Any], persona: PersonaText, options: DatasetOptions, own: OwnExamples
+) -> dict[str, Any]:
+    windows = options.windows
+    return {
+        "layout": LAYOUT,
+        "history": history,
+        "seed": windows.seed,
+        "max_tokens": windows.max_tokens,
+        "limit": windows.limit,
+        "validation_share": options.validation_share,
+        "persona": persona.text,
+        "persona_name": persona.name,
+        "personas": (options.personas or Personas.blend(persona)).as_json(),
+        "tokens_counted_by": options.token_counts_by,
+        "emoji_weights": options.emoji_weights.sha256,
+        "own_replies": own.sha256,
+    }
+
+
+def is_made_from(
+    folder: Path, database: Database, persona: PersonaText, options: DatasetOptions
+) -> bool:
+    """Whether a whole set is there that was made from the history as it is, with these options."""
+    manifest = read_manifest(folder)
+    own = OwnExamples.of(database, Rules.of(database))
+    wanted = _config(history_of(database), persona, options, own)
+    return manifest is not None and all(manifest.config.get(k) == v for k, v in wanted.items())
 
 
 def is_current(folder: Path, database: Database, persona: PersonaText, max_tokens: int) -> bool:

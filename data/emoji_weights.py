@@ -13,6 +13,8 @@ mean well, and whoever knows better writes a line.
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import math
 import re
 import unicodedata
@@ -61,6 +63,11 @@ class EmojiWeights:
         if not own.is_file():
             write_text_atomically(own, SHIPPED.read_text(encoding="utf-8"))
         return cls({**dict(_rows(SHIPPED)), **dict(_rows(own))})
+
+    @property
+    def sha256(self) -> str:
+        """Of all weights: whether two tables say the same."""
+        return hashlib.sha256(json.dumps(sorted(self._weights.items())).encode()).hexdigest()
 
     def of_emoji(self, emoji: str) -> float:
         """What one reaction with it says: an emoji in any skin tone, or ":name:"."""

@@ -15,6 +15,8 @@ recalled may be learned from, in the mode `declared`, and where nobody spoke nea
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,6 +102,16 @@ class OwnExamples:
             else:
                 wanted[one.asked_id].append(one)
         return cls(dict(wanted), left_out=left_out)
+
+    @property
+    def sha256(self) -> str:
+        """Of what is looked for: whether there is more of it than the last time."""
+        rows = [
+            (one.source, one.name, one.asked_id, one.text, one.is_good)
+            for found in self.wanted.values()
+            for one in found
+        ]
+        return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
 
     def look_for(
         self,

@@ -35,7 +35,7 @@ from tqdm import tqdm
 
 from data.budget import EstimatedTokenizer
 from data.consent import check_dataset_may_train, declare
-from data.dataset import DatasetOptions, make_dataset
+from data.dataset import REPORT_FILE, DatasetOptions, is_made_from, make_dataset
 from data.emoji_weights import EmojiWeights
 from data.personas import Personas, PersonaText
 from data.report.page import PAGE_FILE
@@ -97,6 +97,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--target", type=_target, action="append", default=[], metavar="NAME=MEMBER[,MEMBER...]",
         help="learn a persona from these members alone, by name or id; may be given again "
         "(default: one persona, from all)")  # fmt: skip
+    add("--keep", action="store_true", help="make nothing where the set is there, of the same "
+        "history and options")  # fmt: skip
     add_json(parser, "end with the report as one line of JSON")
     add_events(parser)
     return parser.parse_args()
@@ -116,19 +118,26 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
     with tokenizer_of(find_base(home, database, arguments.base)) as (tokenizer, counted_by):
         if isinstance(tokenizer, EstimatedTokenizer):
             say(f"Token counts are {counted_by}. --base names one.")
-        with progress_bar(events) as progress:
-            make_style_card(home, database, progress=progress)
-        persona, personas = personas_of(home, database, arguments, settings)
-        options = DatasetOptions(
-            WindowOptions(arguments.seed, arguments.max_length, arguments.limit),
-            token_counts_by=counted_by,
-            personas=personas,
-            emoji_weights=EmojiWeights.of(home),
-        )
-        with progress_bar(events) as progress:
-            report = make_dataset(database, folder, tokenizer, persona, options, progress)
+
+        def asked_for() -> tuple[PersonaText, DatasetOptions]:
+            persona, personas = personas_of(home, database, arguments, settings)
+            windows = WindowOptions(arguments.seed, arguments.max_length, arguments.limit)
+            emoji = EmojiWeights.of(home)
+            return persona, DatasetOptions(
+                windows, token_counts_by=counted_by, personas=personas, emoji_weights=emoji
+            )
+
+        is_there = arguments.keep and is_made_from(folder, database, *asked_for())
+        if is_there:
+            report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+        else:
+            with progress_bar(events) as progress:
+                make_style_card(home, database, progress=progress)
+            persona, options = asked_for()
+            with progress_bar(events) as progress:
+                report = make_dataset(database, folder, tokenizer, persona, options, progress)
     check_dataset_may_train(folder, database)
-    events.end(STAGE, time.monotonic() - began)
+    events.end(STAGE, time.monotonic() - began, made=not is_there)
     return {"folder": str(folder), "seconds": round(time.monotonic() - began, 2), **report}
 
 

@@ -28,14 +28,13 @@ from bot.composition import open_pipeline, open_recall, stored_settings
 from bot.platforms.local import Side, Terminal
 from data.consent import Rules, coverage, declare, remedy
 from data.dataset import is_current
-from data.importers.import_progress import ProgressLine
-from data.importers.importing import import_paths
 from data.personas import PersonaText
 from data.whole_persona import training_persona
 from model.forge import Run, is_finished
 from model.profile import load
 from scripts.edge import add_home, add_json, ending_in_a_sentence
 from scripts.erasures import finish_erasing
+from scripts.history import bring_history, sample_files
 from storage import manifest
 from storage.database import Database
 from storage.errors import MynahError
@@ -46,7 +45,6 @@ from storage.records import ModelVersion, Origin, community_name
 DEMO = load("demo")
 DATASET = "demo"
 FIRST_WORDS = "anyone up for a raid tonight?"
-SAMPLE_FOLDER = "the-lantern"
 
 
 class DemoError(MynahError):
@@ -127,50 +125,18 @@ class Demo:
         origins = self._database.origins() - {Origin.PLAYGROUND}
         if not self._paths and origins - {Origin.SAMPLE}:
             return  # go on with what this home holds
-        if self._paths and Origin.SAMPLE in origins:
-            raise DemoError(
-                f"{self._home.root} holds the sample community already. Choose another folder for "
-                "your own history: --home DIR."
-            )
         origin = Origin.EXPORT if self._paths else Origin.SAMPLE
-        files = self._paths or self._sample_files()
-        inputs = {"files": [describe(f) for path in files for f in files_below(path)]}
-        mark = self._home.data_storage / "steps" / "history"
-        found = manifest.read_manifest(mark)
-        held = self._database.history_state()["messages"]
-        if found is not None and found.config == inputs and held >= found.counts["messages"]:
+        before = time.monotonic()
+        files = self._paths or sample_files(self._home)
+        summary = bring_history(self._home, self._database, files, origin)
+        if summary is None:
             return
-        line = ProgressLine(sys.stderr)
-        with self._clock.step("import", "Importing"), manifest.making(mark) as folder:
-            summary = import_paths(
-                self._database,
-                files,
-                origin=origin,
-                quarantine=self._home.quarantine,
-                progress=line.show,
-            )
-            line.end()
-            if not summary.messages:
-                raise DemoError(
-                    f"No message was found there ({len(summary.skipped)} files were no export). "
-                    "--import takes DiscordChatExporter's JSON (.json, .json.gz, .zip) and folders."
-                )
-            if origin is Origin.SAMPLE:
-                exclude_sample_members(self._database)
-            manifest.write_manifest(folder, "history", inputs, {"messages": summary.messages})
+        self._clock.seconds["import"] = round(time.monotonic() - before, 1)
         say(
             f"  {summary.messages:,} messages of {summary.members:,} members in "
             f"{len(summary.channels)} channels; {len(summary.skipped)} files were no export, "
             f"{summary.quarantined} records unusable"
         )
-
-    def _sample_files(self) -> list[Path]:
-        """The Lantern's export files, written where they are missing."""
-        folder = self._home.messages / SAMPLE_FOLDER
-        if manifest.read_manifest(folder) is None:
-            with self._clock.step("sample", "Writing the sample community, The Lantern"):
-                make_sample(folder)
-        return [folder / name for name in manifest.verify_manifest(folder).files]
 
     # -- base ---------------------------------------------------------------------------------
 
@@ -357,35 +323,6 @@ class Demo:
             say(f"Ready after {self._clock.total_s:.1f} s.")
             asyncio.run(Terminal(sides).run())
         return 0
-
-
-def make_sample(folder: Path) -> None:
-    """The Lantern's export files, with a manifest."""
-    from data.samples.lantern import write_lantern
-
-    with manifest.making(folder) as making:
-        files = write_lantern(making)
-        manifest.write_manifest(making, "sample", {"name": "The Lantern"}, {"files": len(files)})
-
-
-def exclude_sample_members(database: Database) -> None:
-    """Two members of The Lantern do not want to be learned from."""
-    from data.samples.lantern import EXCLUDED_MEMBER_IDS
-
-    for member_id in EXCLUDED_MEMBER_IDS:
-        database.set_excluded(int(member_id), True)
-
-
-def files_below(path: Path) -> list[Path]:
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-
-
-def describe(file: Path) -> list[object]:
-    """What tells a changed export from the same one."""
-    if not file.exists():
-        raise DemoError(f"{file} does not exist.")
-    stat = file.stat()
-    return [str(file), stat.st_size, stat.st_mtime_ns]
 
 
 def run_script(name: str, *arguments: str) -> str:

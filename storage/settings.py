@@ -475,6 +475,16 @@ SETTINGS: tuple[Setting, ...] = (
         environment="ADMIN_ROLE_ID",
     ),
     Setting(
+        "training_profile",
+        "str",
+        "demo",
+        "What a training from the window or by !train makes: demo (the small base that ships), "
+        "laptop-cpu (a 0.5B model), rtx3070 (a 3B model on a card of 8 GB), or the path of a "
+        "profile of your own (docs/training.md).",
+        low=1,
+        high=500,
+    ),
+    Setting(
         "consent_mode",
         "choice",
         "retrieval_only",

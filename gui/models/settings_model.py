@@ -116,6 +116,7 @@ GROUPS: tuple[Group, ...] = (
         },
     ),
     Group("Consent", {"consent_mode": "Who is learned from"}),
+    Group("Training", {"training_profile": "Profile"}),
     Group(
         "Backups",
         {

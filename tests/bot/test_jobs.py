@@ -229,11 +229,11 @@ async def test_a_report_that_cannot_be_told_harms_nothing(home: Home, scripts: P
     await jobs.close()
 
 
-def test_training_names_scripts_that_are_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_names_a_script_that_is_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "find_spec", lambda name: object())
-    for script in training(home):
-        assert (PROGRAM_DIR / "scripts" / script.file).is_file()
-        assert script.arguments[:2] == ("--home", str(home.root))
+    script = training(home, "laptop-cpu")
+    assert (PROGRAM_DIR / "scripts" / script.file).is_file()
+    assert script.arguments == ("--home", str(home.root), "--profile", "laptop-cpu")
     monkeypatch.setattr(jobs_module, "find_spec", lambda name: None if name == "trl" else object())
     with pytest.raises(CannotTrainError, match=r"trl not installed.*requirements-train\.txt"):
-        training(home)
+        training(home, "demo")

@@ -30,8 +30,8 @@ def deaf_training() -> None:
     import bot.errands
     from bot.jobs import Script
 
-    scripts = (Script(__file__, ("deaf",)),)
-    setattr(bot.errands, "training", lambda home: scripts)  # noqa: B010
+    script = Script(__file__, ("deaf",))
+    setattr(bot.errands, "training", lambda home, profile: script)  # noqa: B010
 
 
 def main(what: str, argv: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -94,11 +95,26 @@ def test_a_steps_output_passes_through_and_its_failure_is_told(
     failed, _ = check.run_step(
         Path(sys.executable), check.Step("bad", ("-c", "raise SystemExit(3)"))
     )
-    assert (held, failed) == (True, False)
+    assert (held, failed) == (0, 3)
     shown = capfd.readouterr().out
     assert "words" in shown
     assert "--- good: ok (" in shown
     assert "--- bad: FAILED (" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "again"),
+    [(1, 3, 3), (1, 4, 0), (0, 3, 0), (2, 1, 0), (1, 0, 0)],
+    ids=["a few", "too many", "none did", "it was stopped", "not by a test"],
+)
+def test_a_few_failed_tests_are_run_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, failed: int, again: int
+) -> None:
+    file = tmp_path / "lastfailed"
+    file.write_text(json.dumps({f"tests/test_it.py::test_{n}": True for n in range(failed)}))
+    monkeypatch.setattr(check, "FAILED_FILE", file)
+    assert len(check.worth_another_run({"types": (1, 1.0), "tests": (status, 1.0)})) == again
+    assert check.worth_another_run({"types": (1, 1.0)}) == []
 
 
 def test_help_names_every_step() -> None:

@@ -57,7 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 @pytest.mark.slow
 def test_the_first_start_does_every_step(made: tuple[Path, dict[str, Any]]) -> None:
     home, said = made
-    assert set(said["step_s"]) == {"sample", "import", "first reply", "examples", "training"}
+    assert set(said["step_s"]) == {"import", "first reply", "examples", "training"}
     assert said["kind"] == "tuned"
     assert said["reply"].strip()
     with Database.open(Home(home).database) as database:

@@ -72,6 +72,20 @@ def fill(home: Home, count: int = 1000) -> None:
         database.upsert_messages(records)
 
 
+def test_keep_makes_nothing_until_something_changed(tmp_path: Path) -> None:
+    fill(Home(tmp_path).ensure())
+    made = [is_made(tmp_path), is_made(tmp_path), is_made(tmp_path, "--seed", "3")]
+    assert made == [True, False, True]
+
+
+def is_made(home: Path, *flags: str) -> bool:
+    """Whether the set is made anew."""
+    done = run("--home", str(home), "--keep", "--events", "--json", *flags)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert lines[-1]["folder"]
+    return bool(next(one["made"] for one in lines if one.get("event") == "end"))
+
+
 def test_targets_are_learned_as_personas_of_their_own(tmp_path: Path) -> None:
     home = Home(tmp_path).ensure()
     fill(home)
