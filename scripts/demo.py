@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ from scripts.history import bring_history, sample_files
 from storage import manifest
 from storage.database import Database
 from storage.errors import MynahError
+from storage.gates import lacking
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, PROGRAM_DIR, Home, find_home
 from storage.records import ModelVersion, Origin, community_name
@@ -110,9 +111,8 @@ class Demo:
                     tuned = self._train()
                 elif self._say is not None:
                     raise DemoError("Nothing was trained, so there is no tuned model to ask.")
-            if tuned is not None and tuned.status == "candidate":
-                self._registry.deploy(tuned.version_id)
-                say(f"Deployed {tuned.version_id}. {self._clock.total_s:.0f} s so far.")
+            if tuned is not None:
+                self._let_answer(tuned)
             return self._answer_once() if self._say is not None else self._chat(base)
 
     # -- history ------------------------------------------------------------------------------
@@ -190,14 +190,15 @@ class Demo:
         return is_current(self._dataset, self._database, persona, most)
 
     def _trained(self) -> ModelVersion | None:
-        """The version made from the history as it is now, or None."""
+        """The version made from the history as it is now, and judged, or None."""
         run = Run.at(self._home, DATASET)
         if not self._examples_are_current():
             return None
         if not is_finished(run, DEMO_BASE_DIR, self._dataset, DEMO):
             return None
         sha256 = run.gguf_sha256()
-        return next((v for v in self._registry.list() if v.sha256 == sha256), None)
+        version = next((v for v in self._registry.list() if v.sha256 == sha256), None)
+        return version if version and self._registry.evaluations(version.version_id) else None
 
     def _may_train(self) -> bool:
         """Whether some of this history may be learned from; asks once for a ground where it needs
@@ -225,22 +226,25 @@ class Demo:
         return False
 
     def _train(self) -> ModelVersion:
-        """Examples, adapter, merged model, GGUF, checks, registry."""
-        if not self._examples_are_current():
-            with self._clock.step("examples", "Preparing examples"):
-                run_script(
-                    "2_prepare_training_data.py",
-                    *("--home", str(self._home.root), "--name", DATASET),
-                    *("--max_length", str(DEMO.max_length)),
-                    *("--base", str(DEMO_BASE_DIR)),
-                )
-        with self._clock.step("training", "Fine-tuning, merging, converting, quantising, checking"):
+        """Examples, adapter, merged model, GGUF, checks, registry, judge: scripts/train_all.py."""
+        with self._clock.step("training", "Training, which is the longest part"):
             output = run_script(
-                "3_train_model.py",
-                *("--home", str(self._home.root), "--mode", "all", "--json"),
-                *("--dataset", DATASET, "--profile", DEMO.name),
+                "train_all.py",
+                *("--home", str(self._home.root), "--name", DATASET, "--profile", DEMO.name),
+                *("--skip", "environment", "--json"),
+                may_end_with=(0, 1),
             )
         return self._registry.get(str(json.loads(output.splitlines()[-1])["version"]))
+
+    def _let_answer(self, tuned: ModelVersion) -> None:
+        """Deploy it, once, where it reached what the profile asks for."""
+        if self._registry.get(tuned.version_id).status not in ("candidate", "judged"):
+            return
+        if lacks := lacking(self._registry.gates(tuned.version_id)):
+            say(f"{tuned.version_id} is not deployed, and what answered before goes on: {lacks}.")
+            return
+        self._registry.deploy(tuned.version_id)
+        say(f"Deployed {tuned.version_id}. {self._clock.total_s:.0f} s so far.")
 
     @contextmanager
     def _memory_in_background(self) -> Iterator[None]:
@@ -325,7 +329,7 @@ class Demo:
         return 0
 
 
-def run_script(name: str, *arguments: str) -> str:
+def run_script(name: str, *arguments: str, may_end_with: Collection[int] = (0,)) -> str:
     """Run a step in a process of its own; its progress goes to stderr. Raises DemoError.
 
     Ctrl-C reaches the step too: it is waited for, so that it can put away what it has half-made.
@@ -340,7 +344,7 @@ def run_script(name: str, *arguments: str) -> str:
         raise
     if process.returncode == 130:
         raise KeyboardInterrupt
-    if process.returncode:
+    if process.returncode not in may_end_with:
         raise DemoError(f"The step {name} did not finish; what it said stands above.")
     return str(output)
 
