@@ -161,6 +161,7 @@ def _carry_over(home: Home, staged: Home, remarks: list[str]) -> tuple[int, int]
                 deleted = _delete(present, database)
                 _keep_consent(present, database)
                 _keep_taints(present, database)
+                _keep_evaluations(present, database)
                 if forgotten or deleted:
                     database.scrub()
     except (MynahError, sqlite3.Error) as error:
@@ -231,6 +232,16 @@ def _keep_taints(present: Database, database: Database) -> None:
             database.taint_model(
                 one.version_id, one.tainted_because, one.tainted_at_ms, retrain_by_ms
             )
+
+
+def _keep_evaluations(present: Database, database: Database) -> None:
+    """How models did since: what failed is not passed again."""
+    known = {version.version_id for version in database.model_versions()}
+    there = {(one.version_id, one.kind, one.at_ms) for one in database.evaluations()}
+    for one in present.evaluations():
+        if one.version_id in known and (one.version_id, one.kind, one.at_ms) not in there:
+            values = vars(one)
+            database.add_evaluation(**{k: v for k, v in values.items() if k != "evaluation_id"})
 
 
 def _keep_consent(present: Database, database: Database) -> None:

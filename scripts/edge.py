@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import argparse
+import getpass
 import io
 import logging
 import signal
@@ -95,3 +96,11 @@ def folder_name(text: str) -> str:
     if not text or text.startswith(".") or not all(c.isalnum() or c in "._-" for c in text):
         raise argparse.ArgumentTypeError("letters, digits, dots, dashes and underscores")
     return text
+
+
+def user_name() -> str:
+    """Who sits here, for what is kept with a name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a system without a name for this user
+        return "an administrator"

@@ -8,7 +8,6 @@ import brings them back. docs/consent.md says what the words mean.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 import time
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from data.consent import Rules, coverage
 from data.forgetting import ForgetReport, forget_member, resume
 from data.member_view import MemberView, export_member, view_of
-from scripts.edge import ending_in_a_sentence, home_and_json
+from scripts.edge import ending_in_a_sentence, home_and_json, user_name
 from scripts.erasures import FOLLOW_S
 from scripts.names import named
 from scripts.running_bot import tell_running_bot
@@ -113,7 +112,7 @@ def main() -> int:
                 home,
                 database,
                 member_id,
-                by=user(),
+                by=user_name(),
                 progress=say_place,
                 begun=lambda: tell_forget(home, member_id),
             )
@@ -196,7 +195,7 @@ def deferred(home: Home, database: Database, version_id: str, why: str, as_json:
     """Keep who lets a tainted version answer, and why. Raises MynahError."""
     registry = ModelRegistry(database, home)
     registry.get(version_id)
-    database.defer_model(version_id, user(), why, time.time_ns() // 1_000_000)
+    database.defer_model(version_id, user_name(), why, time.time_ns() // 1_000_000)
     version = registry.get(version_id)
     if as_json:
         print(json.dumps({"version": version_id, "by": version.deferred_by, "why": why}))
@@ -299,13 +298,6 @@ def in_words(view: MemberView, path: Path | None) -> str:
 
 def say_place(place: str, done: int, total: int) -> None:
     print(f"{done + 1} of {total}: {place} ...", file=sys.stderr, flush=True)
-
-
-def user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a system without a name for this user
-        return "an administrator"
 
 
 def _date(at_ms: int) -> str:

@@ -6,10 +6,11 @@
 Where what lies: message_store.py, community_store.py (members, channels, declarations),
 live_store.py (what just happened: a batch of messages, reactions), fetch_store.py (pages of a
 fetch), verbatim_store.py (who said these very words), verdict_store.py (verdicts, cursors, their
-summary), context_store.py (settings, statistics, transcript), model_store.py, reply_store.py (the
-persona's own messages), rehearsal_store.py (what it would have said), erasure_store.py (who and
-what is to be forgotten, over tombstones.py); connections.py has the pragmas, migrating.py the
-migrations, schema.py the tables. Any thread may call; every function is one short transaction or
+summary), context_store.py (settings, statistics, transcript), model_store.py, evaluation_store.py
+(how models did), deployment_store.py, reply_store.py (the persona's own messages),
+rehearsal_store.py (what it would have said), erasure_store.py (who and what is to be forgotten,
+over tombstones.py); connections.py has the pragmas, migrating.py the migrations, schema.py the
+tables. Any thread may call; every function is one short transaction or
 several.
 """
 
@@ -21,7 +22,9 @@ from types import TracebackType
 from storage.community_store import CommunityStore
 from storage.connections import IMPORT_CACHE_KIB, DatabaseBusyError, DatabaseError
 from storage.context_store import ContextLine, ContextStore
+from storage.deployment_store import DeploymentStore
 from storage.erasure_store import ErasureStore
+from storage.evaluation_store import EvaluationStore
 from storage.fetch_store import FetchStore
 from storage.live_store import LiveStore
 from storage.message_store import MessageStore
@@ -45,6 +48,8 @@ class Database(
     VerdictStore,
     ContextStore,
     ModelStore,
+    EvaluationStore,
+    DeploymentStore,
     ErasureStore,
     ReplyStore,
     RehearsalStore,

@@ -149,14 +149,21 @@ def making(folder: Path) -> Iterator[Path]:
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).is_file():
         raise ManifestError(f"{folder} holds what Mynah did not make; choose another place.")
+    with placing(folder) as temporary:
+        yield temporary
+        if read_manifest(temporary) is None:
+            raise ManifestError(f"{folder.name} was made without a manifest; nothing was kept.")
+
+
+@contextmanager
+def placing(folder: Path) -> Iterator[Path]:
+    """`making` for a folder that has no manifest."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     temporary = folder.with_name(f".{folder.name}.making-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
     try:
         yield temporary
-        if read_manifest(temporary) is None:
-            raise ManifestError(f"{folder.name} was made without a manifest; nothing was kept.")
         fsync_folder(temporary)
         _put_into_place(temporary, folder)
     finally:
@@ -195,10 +202,20 @@ def _sweep(folder: Path) -> None:
     """Remove what crashed runs left behind: at once where their process is gone, else in a day."""
     for pattern in (f".{folder.name}.making-*", f".{folder.name}.old-*"):
         for leftover in folder.parent.glob(pattern):
-            with suppress(FileNotFoundError):  # another process swept it
-                is_stale = time.time() - leftover.stat().st_mtime > _STALE_S
-                if is_stale or _maker_is_gone(leftover.name):
-                    shutil.rmtree(leftover, ignore_errors=True)
+            if _is_left_over(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def is_being_made(folder: Path) -> bool:
+    """Whether somebody is at it just now, as far as can be known."""
+    making = folder.parent.glob(f".{folder.name}.making-*")
+    return not all(_is_left_over(one) for one in making)
+
+
+def _is_left_over(making: Path) -> bool:
+    with suppress(FileNotFoundError):  # another process swept it
+        return time.time() - making.stat().st_mtime > _STALE_S or _maker_is_gone(making.name)
+    return True
 
 
 def _maker_is_gone(name: str) -> bool:

@@ -1,25 +1,50 @@
 """The registry of models: candidate -> judged -> deployed -> retired, with lineage and rollback.
 
 A version is one GGUF file and where it came from. What is deployed has been compared with its
-SHA-256 right before; a version whose file is missing or differs is never deployed.
+SHA-256 right before; a version whose file is missing or differs is never deployed. Nor is one that
+did not pass its gates (storage/gates.py), unless somebody takes that on them, which stays on
+record. A way back (rollback, fall_back, deploy_again) has no gates: it once answered.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from storage.before_deploy import keep_before
 from storage.database import Database, DatabaseError
 from storage.errors import MynahError
+from storage.gates import (
+    AUDIT,
+    PEOPLE,
+    PERSONALITY,
+    Gate,
+    Latest,
+    force_command,
+    gates_of,
+    is_forced,
+    lacking,
+    latest_of,
+    refusal,
+    said_of_scores,
+)
 from storage.manifest import sha256_file
 from storage.paths import Home
-from storage.records import ModelVersion
+from storage.records import (
+    DEPLOYED,
+    FELL_BACK,
+    FORCED,
+    ROLLED_BACK,
+    Evaluation,
+    ModelVersion,
+)
 
 
 class RegistryError(MynahError):
-    """A model version is unknown, or its file is not what was registered."""
+    """A model version is unknown, its file is not what was registered, or it may not answer."""
 
 
 def _now_ms() -> int:
@@ -89,7 +114,7 @@ class ModelRegistry:
         version = self.get(version_id)
         path = self.path(version)
         if not path.is_file():
-            raise RegistryError(f"{version_id}: its file {path} is missing.")
+            raise RegistryError(f"{version_id}: {_why_missing(version, path)}")
         size_bytes = path.stat().st_size
         if size_bytes != version.size_bytes:
             raise RegistryError(
@@ -104,42 +129,132 @@ class ModelRegistry:
             )
         return version
 
-    def set_judged(self, version_id: str) -> ModelVersion:
-        """A candidate passed its evaluation."""
-        self.get(version_id)
-        self._db.set_model_status(version_id, "judged", self._clock_ms())
-        return self.get(version_id)
+    # -- judging -------------------------------------------------------------------------------
 
-    def deploy(self, version_id: str) -> ModelVersion:
+    def gates(self, version_id: str) -> tuple[Gate, ...]:
+        """What is asked of a version before it answers, and whether that is met. Raises
+        RegistryError."""
+        return gates_of(self.get(version_id), self._latest(), self.list())
+
+    def evaluations(self, version_id: str | None = None) -> tuple[Evaluation, ...]:
+        """How a version did, or all, oldest first."""
+        return tuple(self._db.evaluations(version_id))
+
+    def record_evaluation(
+        self,
+        version_id: str,
+        kind: str,
+        score: float | None,
+        needed: float | None,
+        passed: bool,
+        figures: Mapping[str, Any],
+        report: str | Path = "",
+    ) -> Evaluation:
+        """Keep how a version did: figures alone, nobody's words. What has passed all its gates is
+        judged from then on, and what has not a candidate.
+
+        `kind` is personality, audit or people; `report` the file or folder of the page about it.
+        Raises RegistryError for a version or a kind that there is not, and figures that JSON has
+        not (NaN).
+        """
+        self.get(version_id)
+        if kind not in (PERSONALITY, AUDIT, PEOPLE):
+            raise RegistryError(f'There is no evaluation of the kind "{kind}".')
+        try:
+            made = self._db.add_evaluation(
+                version_id,
+                kind,
+                at_ms=self._clock_ms(),
+                score=score,
+                needed=needed,
+                passed=passed,
+                figures=figures,
+                report=self._home.relative(Path(report)) if report else "",
+            )
+        except (TypeError, ValueError) as error:
+            raise RegistryError(f"The figures of {version_id} are none ({error}).") from error
+        self._judge(version_id)
+        return made
+
+    def lower_than_deployed(self, version_id: str) -> str:
+        """A sentence where it scores less than what answers now, else "". That bars nothing."""
+        return said_of_scores(self.get(version_id), self.deployed(), self._latest())
+
+    def _judge(self, version_id: str) -> None:
+        version = self.get(version_id)
+        if version.status in ("candidate", "judged"):
+            status = "candidate" if lacking(self.gates(version_id)) else "judged"
+            self._db.set_model_status(version_id, status, self._clock_ms())
+
+    def _latest(self) -> Latest:
+        return latest_of(self._db.evaluations())
+
+    # -- deploying -----------------------------------------------------------------------------
+
+    def deploy(self, version_id: str, force_by: str = "", force_why: str = "") -> ModelVersion:
         """Verify the file, then let this version answer; the one before it is retired.
 
-        Raises RegistryError, and nothing has changed then. A running bot follows at its next start.
+        `force_by` and `force_why`: who takes it on them where it has not passed its gates, and why.
+        Raises RegistryError that names what is missing, and nothing has changed then. A running bot
+        follows at its next start.
         """
-        self._refuse_barred(self.get(version_id))
+        self.check_may_answer(version_id, force_by, force_why)
         self.verify(version_id)
-        return self.record_deployed(version_id)
+        return self.record_deployed(version_id, force_by, force_why)
 
-    def record_deployed(self, version_id: str) -> ModelVersion:
+    def check_may_answer(self, version_id: str, force_by: str = "", force_why: str = "") -> None:
+        """Raise RegistryError where `deploy` would, but for the file."""
+        version = self.get(version_id)
+        self._refuse_barred(version)
+        if version.status == "deployed" or is_forced(version, self._latest()):
+            return
+        lacks = refusal(version_id, self.gates(version_id))
+        if lacks and not force_why.strip() and not force_by.strip():
+            raise RegistryError(lacks)
+        if lacks and not (force_by.strip() and force_why.strip()):
+            raise RegistryError(
+                "To let a version answer that has not passed takes a name and a reason, in your "
+                f"own words: {force_command(version_id)}"
+            )
+
+    def record_deployed(
+        self, version_id: str, force_by: str = "", force_why: str = ""
+    ) -> ModelVersion:
         """The second half of `deploy`, for who verified the file and tried it out in between.
 
+        What stands in the registry and the settings before is kept (storage/before_deploy.py).
         Raises RegistryError.
         """
+        self.check_may_answer(version_id, force_by, force_why)
+        how: dict[str, str] = {"how": DEPLOYED}
+        if force_why and lacking(self.gates(version_id)):
+            how = {"how": FORCED, "who": force_by.strip(), "why": force_why.strip()}
+        return self._deploy(version_id, **how)
+
+    def deploy_again(self, version_id: str) -> ModelVersion:
+        """Let a version answer as it did before, where what was to follow it could not. Raises
+        RegistryError."""
         self._refuse_barred(self.get(version_id))
-        self._db.set_model_status(version_id, "deployed", self._clock_ms())
+        return self._deploy(version_id, how=ROLLED_BACK)
+
+    def _deploy(self, version_id: str, **how: str) -> ModelVersion:
+        now_ms = self._clock_ms()
+        present = self.deployed()
+        if present is not None and present.version_id != version_id:
+            keep_before(self._home, self._db, version_id, now_ms)
+        self._db.deploy_model(version_id, now_ms, **how)
         return self.get(version_id)
 
-    def rollback(self) -> ModelVersion:
-        """Verify the previously deployed version and deploy it again: one row.
-
-        Raises RegistryError.
-        """
+    def rollback(self, how: str = ROLLED_BACK, why: str = "") -> ModelVersion:
+        """Verify the previously deployed version and deploy it again: one row. Raises
+        RegistryError."""
         previous = self._db.previous_model()
         if previous is None or self.deployed() is None:
             raise RegistryError("There is no earlier deployed model to roll back to.")
         self._refuse_barred(previous)
         self.verify(previous.version_id)
         try:
-            return self._db.roll_back_model(self._clock_ms())
+            return self._db.roll_back_model(self._clock_ms(), how=how, why=why)
         except DatabaseError as error:
             raise RegistryError(str(error)) from error
 
@@ -158,7 +273,8 @@ class ModelRegistry:
         known = {v.version_id: v for v in (*others, *reversed(bases))}
         for version in (*known.values(), *([] if base is None else [base])):
             try:
-                return self.deploy(self.register(version).version_id)
+                version = self.verify(self.register(version).version_id)
+                return self._deploy(version.version_id, how=FELL_BACK)
             except MynahError:
                 continue  # its file is gone, or another
         return None
@@ -173,3 +289,13 @@ class ModelRegistry:
 
     def _find(self, version_id: str) -> ModelVersion | None:
         return next((v for v in self._db.model_versions() if v.version_id == version_id), None)
+
+
+def _why_missing(version: ModelVersion, path: Path) -> str:
+    if version.pruned_at_ms is None:
+        return f"its file {path} is missing."
+    day = time.strftime("%Y-%m-%d", time.gmtime(version.pruned_at_ms / 1000))
+    return (
+        f"its files were cleared away on {day} (6_manage_models.py prune), so it cannot answer. "
+        "Train it again from its data set, or restore a backup that holds it."
+    )

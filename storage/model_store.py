@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.connections import Connections, DatabaseError
+from storage.deployment_store import add_deployment
 from storage.message_store import to_json
-from storage.records import FORGOTTEN_MEMBER, ModelVersion
+from storage.records import DEPLOYED, FORCED, FORGOTTEN_MEMBER, ROLLED_BACK, ModelVersion
 from storage.schema import model_versions
 
 STATUSES = ("candidate", "judged", "deployed", "retired")
 
 _FIELDS = tuple(field.name for field in fields(ModelVersion))
 _SELECT = select(*(model_versions.c[name] for name in _FIELDS))
+_LINE = _SELECT.where(
+    model_versions.c.status == "retired",
+    model_versions.c.deployed_at_ms.is_not(None),
+    model_versions.c.pruned_at_ms.is_(None),
+).order_by(model_versions.c.deployed_at_ms.desc())
+"""The line of deployments that a rollback walks back along."""
 
 
 class ModelStore(Connections):
@@ -45,7 +51,7 @@ class ModelStore(Connections):
         """All versions, oldest first."""
         query = _SELECT.order_by(model_versions.c.created_at_ms, model_versions.c.version_id)
         with self.reading() as connection:
-            return [_to_version(row) for row in connection.execute(query)]
+            return [ModelVersion.from_row(row) for row in connection.execute(query)]
 
     def set_model_path(self, version_id: str, gguf_path: str) -> None:
         """The file lies elsewhere now."""
@@ -69,15 +75,33 @@ class ModelStore(Connections):
                     )
                 _set(connection, version_id, status=status, status_at_ms=at_ms)
             elif version_id != current:
-                if current is not None:
-                    _set(connection, current, status="retired", status_at_ms=at_ms)
-                _set(
-                    connection,
-                    version_id,
-                    status="deployed",
-                    status_at_ms=at_ms,
-                    deployed_at_ms=at_ms,
-                )
+                _deploy(connection, version_id, current, at_ms, how=DEPLOYED)
+
+    def deploy_model(
+        self, version_id: str, at_ms: int, *, how: str = DEPLOYED, who: str = "", why: str = ""
+    ) -> None:
+        """The one before it is retired in the same transaction; `how` and the rest are kept. FORCED
+        leaves them with the version too. Raises DatabaseError for an unknown version."""
+        with self.writing() as connection:
+            current = _deployed_id(connection)
+            if how == FORCED:
+                forced = {"forced_at_ms": at_ms, "forced_by": who, "forced_why": why}
+                _set(connection, version_id, **forced)
+            if version_id != current:
+                _deploy(connection, version_id, current, at_ms, how=how, who=who, why=why)
+
+    def pin_model(self, version_id: str, is_pinned: bool) -> None:
+        """Its files stay, whatever is cleared away. Raises DatabaseError for an unknown version."""
+        with self.writing() as connection:
+            _set(connection, version_id, is_pinned=int(is_pinned))
+
+    def note_pruned(self, version_id: str, at_ms: int) -> None:
+        """Its files go: it cannot answer again. Raises DatabaseError for an unknown version and for
+        the deployed one."""
+        with self.writing() as connection:
+            if version_id == _deployed_id(connection):
+                raise DatabaseError(f"{version_id} is deployed, so its files stay.")
+            _set(connection, version_id, status="retired", status_at_ms=at_ms, pruned_at_ms=at_ms)
 
     def taint_model(self, version_id: str, because: str, at_ms: int, retrain_by_ms: int) -> None:
         """A version learned what is erased now. The first date stays; that a member was forgotten
@@ -109,18 +133,17 @@ class ModelStore(Connections):
     def deployments(self) -> list[ModelVersion]:
         """The versions that were deployed and may be again, the one before the present one first;
         the present one is not among them."""
-        query = _SELECT.where(
-            model_versions.c.status == "retired", model_versions.c.deployed_at_ms.is_not(None)
-        ).order_by(model_versions.c.deployed_at_ms.desc())
         with self.reading() as connection:
-            return [_to_version(row) for row in connection.execute(query)]
+            return [ModelVersion.from_row(row) for row in connection.execute(_LINE)]
 
     def previous_model(self) -> ModelVersion | None:
         """The version that was deployed before the present one, or None."""
         with self.reading() as connection:
             return _previous(connection)
 
-    def roll_back_model(self, at_ms: int) -> ModelVersion:
+    def roll_back_model(
+        self, at_ms: int, *, how: str = ROLLED_BACK, who: str = "", why: str = ""
+    ) -> ModelVersion:
         """Deploy the previous version again; the present one leaves the line of deployments.
 
         So a second rollback goes one further back instead of returning to what was just rejected.
@@ -132,6 +155,9 @@ class ModelStore(Connections):
                 raise DatabaseError("There is no earlier deployed model to roll back to.")
             _set(connection, current, status="retired", status_at_ms=at_ms, deployed_at_ms=None)
             _set(connection, previous.version_id, status="deployed", status_at_ms=at_ms)
+            add_deployment(
+                connection, previous.version_id, current, at_ms, how=how, who=who, why=why
+            )
         return ModelVersion(**{**vars(previous), "status": "deployed"})
 
 
@@ -142,28 +168,28 @@ def _deployed_id(connection: Connection) -> str | None:
 
 
 def _previous(connection: Connection) -> ModelVersion | None:
-    query = _SELECT.where(
-        model_versions.c.status == "retired", model_versions.c.deployed_at_ms.is_not(None)
-    ).order_by(model_versions.c.deployed_at_ms.desc())
-    row = connection.execute(query.limit(1)).one_or_none()
-    return None if row is None else _to_version(row)
+    row = connection.execute(_LINE.limit(1)).one_or_none()
+    return None if row is None else ModelVersion.from_row(row)
+
+
+def _deploy(
+    connection: Connection, version_id: str, current: str | None, at_ms: int, **how: str
+) -> None:
+    if current is not None:
+        _set(connection, current, status="retired", status_at_ms=at_ms)
+    status: dict[str, Any] = {"status": "deployed", "status_at_ms": at_ms, "deployed_at_ms": at_ms}
+    _set(connection, version_id, **status, pruned_at_ms=None)  # its file is there again
+    add_deployment(connection, version_id, current or "", at_ms, **how)
 
 
 def _find(connection: Connection, version_id: str) -> ModelVersion:
     row = connection.execute(_SELECT.where(model_versions.c.version_id == version_id)).one_or_none()
     if row is None:
         raise DatabaseError(f"There is no model version named {version_id}.")
-    return _to_version(row)
+    return ModelVersion.from_row(row)
 
 
 def _set(connection: Connection, version_id: str, **values: Any) -> None:
     statement = update(model_versions).where(model_versions.c.version_id == version_id)
     if connection.execute(statement.values(**values)).rowcount == 0:
         raise DatabaseError(f"There is no model version named {version_id}.")
-
-
-def _to_version(row: Row[Any]) -> ModelVersion:
-    values = dict(zip(_FIELDS, row, strict=True))
-    values["parents"] = tuple(json.loads(values["parents"]))
-    values["audit_needed"] = bool(values["audit_needed"])
-    return ModelVersion(**values)

@@ -80,6 +80,11 @@ class Home:
         return self.data_storage / "training"
 
     @property
+    def evaluations(self) -> Path:
+        """What models were judged by, a folder a version: it quotes members."""
+        return self.data_storage / "evaluations"
+
+    @property
     def logs(self) -> Path:
         return self.data_storage / "logs"
 

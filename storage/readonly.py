@@ -6,7 +6,6 @@ damaged one raises StorageUnreadableError.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
@@ -16,17 +15,29 @@ from typing import Any
 from storage import rehearsal_reading
 from storage.acceptance import Acceptance as Acceptance
 from storage.errors import MynahError
+from storage.gates import Gate as Gate
+from storage.gates import Latest as Latest
+from storage.gates import gates_of as gates_of
+from storage.gates import is_forced as is_forced
+from storage.gates import lacking as lacking
+from storage.gates import latest_of as latest_of
+from storage.gates import said_of_scores as said_of_scores
 from storage.manifest import ADDED_LATER, ManifestError, content_hash
-from storage.records import FIRST_SNOWFLAKE, ModelVersion, Origin
+from storage.records import FIRST_SNOWFLAKE, Deployment, Evaluation, ModelVersion, Origin
 from storage.rehearsal_reading import Moment as Moment
 from storage.rehearsal_reading import Rehearsal as Rehearsal
 from storage.rehearsal_reading import Said as Said
 from storage.settings import find, load
 from storage.statistics import Summary, summarise
+from storage.training_events import TrainingEvent as TrainingEvent
+from storage.training_events import read_events as read_events
 from storage.training_runs import TrainingRun as TrainingRun
 from storage.training_runs import training_runs as training_runs
 
-_FIELDS = tuple(field.name for field in fields(ModelVersion))
+_FIELDS, _EVALUATION, _DEPLOYMENT = (
+    ", ".join(field.name for field in fields(kind))
+    for kind in (ModelVersion, Evaluation, Deployment)
+)
 _TIMEOUT_S = 2.0
 _IN_SPAN = "FROM verdicts WHERE at_ms >= ? AND at_ms < ? AND verdict <> 'order'"
 _SERIES_COUNTS = f"""
@@ -117,12 +128,8 @@ def read_config(path: Path) -> dict[str, str]:
 
 def deployed_model(path: Path) -> ModelVersion | None:
     """The deployed version, or None."""
-    query = f"SELECT {', '.join(_FIELDS)} FROM model_versions WHERE status = 'deployed'"
-    for row in _query(path, query):
-        values = dict(zip(_FIELDS, row, strict=True))
-        values["parents"] = tuple(json.loads(values["parents"]))
-        return ModelVersion(**values)
-    return None
+    query = f"SELECT {_FIELDS} FROM model_versions WHERE status = 'deployed'"
+    return next((ModelVersion.from_row(row) for row in _query(path, query)), None)
 
 
 def counts(path: Path) -> Counts:
@@ -212,12 +219,20 @@ def _query(path: Path, query: str, values: tuple[Any, ...] = ()) -> list[tuple[A
 
 def model_versions(path: Path) -> list[ModelVersion]:
     """All versions, oldest first."""
-    query = f"SELECT {', '.join(_FIELDS)} FROM model_versions ORDER BY created_at_ms, version_id"
-    found = []
-    for row in _query(path, query):
-        values = dict(zip(_FIELDS, row, strict=True))
-        found.append(ModelVersion(**{**values, "parents": tuple(json.loads(values["parents"]))}))
-    return found
+    query = f"SELECT {_FIELDS} FROM model_versions ORDER BY created_at_ms, version_id"
+    return [ModelVersion.from_row(row) for row in _query(path, query)]
+
+
+def evaluations(path: Path) -> list[Evaluation]:
+    """How all versions did, oldest first."""
+    query = f"SELECT {_EVALUATION} FROM evaluations ORDER BY at_ms, evaluation_id"
+    return [Evaluation.from_row(row) for row in _query(path, query)]
+
+
+def last_deployment(path: Path) -> Deployment | None:
+    """The one by which the present version answers; None where none ever was deployed."""
+    query = f"SELECT {_DEPLOYMENT} FROM deployments ORDER BY deployment_id DESC LIMIT 1"
+    return next((Deployment(*row) for row in _query(path, query)), None)
 
 
 def dataset_names(folder: Path) -> dict[str, str]:

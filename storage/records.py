@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import lru_cache
+from typing import Any
 
 FIRST_SNOWFLAKE = 1 << 22
 """Ids below are Mynah's own, such as the playground's: Discord never gives one."""
@@ -285,9 +286,82 @@ class ModelVersion:
     """When somebody let it answer although it had not passed."""
     forced_by: str = ""
     forced_why: str = ""
+    is_pinned: bool = False
+    """Whether its files stay, whatever is cleared away."""
+    pruned_at_ms: int | None = None
+    """When its files were cleared away; the row stays, for what was made from it."""
+
+    @staticmethod
+    def from_row(row: Iterable[Any]) -> ModelVersion:
+        """As a table's columns give it, in the order of the fields."""
+        names = (one.name for one in fields(ModelVersion))
+        values = dict(zip(names, row, strict=True))
+        values["parents"] = tuple(json.loads(values["parents"]))
+        for name in ("audit_needed", "is_pinned"):
+            values[name] = bool(values[name])
+        return ModelVersion(**values)
 
     @property
     def is_barred(self) -> bool:
         """Whether it may not answer: it learned from somebody who was forgotten since, and nobody
         took that on them."""
         return self.tainted_because == FORGOTTEN_MEMBER and self.deferred_at_ms is None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model version did in one test. Figures alone: never anybody's words."""
+
+    evaluation_id: int
+    version_id: str
+    kind: str
+    """personality (scripts/4_evaluate_personality.py), audit (4b_audit_leaks.py) or people (the
+    blind sheet)."""
+    at_ms: int
+    score: float | None
+    """0-100 for a personality; None where the test knows only yes and no."""
+    needed: float | None
+    """What was asked for then."""
+    passed: bool
+    figures: Mapping[str, Any]
+    """By metric, as JSON knows it; nested or not."""
+    report: str
+    """Where the page about it lies, relative to the home; "" where there is none."""
+
+    @staticmethod
+    def from_row(row: Iterable[Any]) -> Evaluation:
+        """As the table's columns give it, in the order of the fields."""
+        names = (one.name for one in fields(Evaluation))
+        values = dict(zip(names, row, strict=True))
+        values["figures"] = json.loads(values["figures"])
+        return Evaluation(**{**values, "passed": bool(values["passed"])})
+
+
+DEPLOYED, FORCED, ROLLED_BACK = "deployed", "forced", "rolled back"
+RETURNED = "returned"
+"""The bot went back by itself: the version before would not run."""
+FELL_BACK = "fell back"
+"""The version before might not answer any more: it learned what was erased."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One time that another version was to answer."""
+
+    deployment_id: int
+    version_id: str
+    before: str
+    """The version that answered before; "" where none did."""
+    at_ms: int
+    how: str
+    """One of the five above."""
+    who: str = ""
+    why: str = ""
+    starts: int = 0
+    """The bot's starts with it that did not end well, while it is on trial."""
+    settled_at_ms: int | None = None
+    """When it had shown that it runs, or nobody watches it; None: it is on trial."""
+
+    @property
+    def is_on_trial(self) -> bool:
+        return self.settled_at_ms is None

@@ -130,6 +130,8 @@ model_versions = Table(
     Column("forced_at_ms", Integer),
     Column("forced_by", Text, nullable=False, server_default=text("''")),
     Column("forced_why", Text, nullable=False, server_default=text("''")),
+    Column("is_pinned", Integer, nullable=False, server_default=text("0")),
+    Column("pruned_at_ms", Integer),
     Index(
         "one_deployed_model",
         "status",
@@ -156,7 +158,24 @@ evaluations = Table(
     Column("report", Text, nullable=False, server_default=text("''")),
     Index("evaluations_of", "version_id", "kind", "at_ms"),
 )
-"""How a model version did: kind is personality, audit or people."""
+"""How a model version did: kind is personality, audit or people. Figures alone, as JSON."""
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("deployment_id", Integer, primary_key=True),
+    Column("version_id", Text, nullable=False),
+    Column("before", Text, nullable=False, server_default=text("''")),
+    Column("at_ms", Integer, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("who", Text, nullable=False, server_default=text("''")),
+    Column("why", Text, nullable=False, server_default=text("''")),
+    Column("starts", Integer, nullable=False, server_default=text("0")),
+    Column("settled_at_ms", Integer),
+)
+"""Each time that another version was to answer: `before` answered before, `how` is deployed,
+forced, rolled back, returned or fell back. Until it is settled it is on trial: `starts` counts the
+bot's starts with it that did not end well (storage/deployment_store.py)."""
 
 declarations = Table(
     "declarations",

@@ -62,7 +62,8 @@ def _finished(home: Home, folder: Path) -> list[TrainingRun]:
             "export",
             gguf=next((place / name for name in manifest.files if name.endswith(".gguf")), None),
         )
-        if adapter is not None and place.name == newest:
+        is_newest = place.name == newest or place.name.startswith(f"{newest}-")  # of another type
+        if adapter is not None and newest and is_newest:
             examples, steps, before, after = _figures(adapter)
             run = replace(run, examples=examples, steps=steps, loss_before=before, loss_after=after)
         found.append(run)

@@ -69,7 +69,7 @@ def render_report(folder: Path, database: Database, *, name: str = "", seed: int
         .get_template("page.html")
         .render(_content(folder, manifest, database, name or folder.name, seed))
     )
-    _write_private(folder / PAGE_FILE, page)
+    write_private(folder / PAGE_FILE, page)
     return folder / PAGE_FILE
 
 
@@ -195,7 +195,7 @@ def _straight(value: Any) -> Any:
     return value.translate(_TURNS_AROUND) if type(value) is str else value
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Whole or not at all, and its owner's alone: it holds names and what they said."""
     beside = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -14,8 +14,8 @@ from gui.components.enabling import enable
 from gui.components.keyboard import reachable
 from gui.components.page import Page
 from gui.components.reading_text import Kind, ReadingText
+from gui.components.reason_card import NOT_PASSED, TAINTED, ReasonCard
 from gui.components.table import Column, Row, Table
-from gui.components.tainted_card import TaintedCard
 from gui.components.tooltip import Tooltip
 from gui.components.working import Working
 from gui.models.model_listing import (
@@ -26,19 +26,23 @@ from gui.models.model_listing import (
     tainted_words,
     tone_of,
 )
-from gui.models.models_model import ModelsModel
+from gui.models.models_model import Comparison, ModelsModel, pruning_words
 from gui.models.serving_words import is_changing, now_words, serving_of
 from gui.models.wizard_model import StepName
+from gui.opening import open_file
 from gui.supervision import State
 
 COLUMNS = (
-    Column("Name", 210, stretches=True),
-    Column("Kind", 70),
-    Column("Status", 115),
-    Column("Size", 80, is_number=True),
-    Column("Made", 130, largest_first=True),
-    Column("Trained on", 120),
+    Column("Name", 190, stretches=True),
+    Column("Status", 110),
+    Column("Score", 60, is_number=True),
+    Column("Leaks", 65),
+    Column("Size", 75, is_number=True),
+    Column("Made", 125, largest_first=True),
+    Column("Trained on", 110),
 )
+MADE = 5
+"""The column by which they stand at first."""
 EMPTY = (
     "There is no model of your own yet. The small base that ships with Mynah answers until you "
     "train one on the Training page or get another one on the Setup page."
@@ -47,6 +51,7 @@ KINDS = {
     "name": Kind(theme.MUTED, "small", above_px=2),
     "value": Kind(theme.TEXT, "small"),
     "hint": Kind(theme.MUTED),
+    "differs": Kind(theme.WARN, "small"),
 }
 LEAST_LIST_PX = 110
 LOOK_EVERY_MS = 1_000
@@ -61,30 +66,33 @@ class ModelsPage(Page):
     title = "Models"
 
     def build(self) -> None:
+        self._chosen = ("", "")
+        """What is chosen, and what was before."""
         self._answers: object = serving_of(self.app.stats).get("name")
         self.model = ModelsModel(self.app, self._show, self._fail, self._say, self._offer_restart)
         self.body.grid_columnconfigure(0, weight=1)
         # The list keeps some rows also where cards take the room.
-        self.body.grid_rowconfigure(4, weight=4, minsize=LEAST_LIST_PX)
+        self.body.grid_rowconfigure(5, weight=4, minsize=LEAST_LIST_PX)
         self._make_buttons()
         self._make_own_file()
-        self.tainted = TaintedCard(
-            self.body, self.model.use_tainted, row=2, column=0, pady=(0, theme.GAP)
-        )
+        place: dict[str, Any] = {"column": 0, "pady": (0, theme.GAP)}
+        use, force = self.model.use_tainted, self.model.deploy_forced
+        self.tainted = ReasonCard(self.body, TAINTED, use, row=2, **place)
+        self.not_passed = ReasonCard(self.body, NOT_PASSED, force, row=3, **place)
         self.serving = theme.muted(self.body, wraplength=440)
         self.body.bind("<Configure>", self._wrap, add="+")
         self.table = Table(
             self.body,
             COLUMNS,
-            on_select=lambda version_id: self._show_chosen(),
+            on_select=self._choose,
             on_open=lambda version_id: self._toggle_details(),
             empty="The list is being read.",
         )
-        self.table.sort(4, descending=True)
-        self.table.grid(row=4, column=0, sticky="nsew")
+        self.table.sort(MADE, descending=True)
+        self.table.grid(row=5, column=0, sticky="nsew")
         self.details = ReadingText(self.body, KINDS, lines=10)
         self.working = Working(
-            self.body, self.app.ui, self.model.stop, row=6, column=0, pady=(theme.GAP, 0)
+            self.body, self.app.ui, self.model.stop, row=7, column=0, pady=(theme.GAP, 0)
         )
         self._make_reachable()
         self.watch("data", lambda value: self.model.reload())
@@ -101,18 +109,18 @@ class ModelsPage(Page):
     def _make_buttons(self) -> None:
         row = ctk.CTkFrame(self.body, fg_color="transparent")
         row.grid(row=0, column=0, sticky="ew", pady=(0, theme.GAP))
-        row.grid_columnconfigure(4, weight=1)
+        row.grid_columnconfigure(5, weight=1)
         self.deploy = theme.primary(row, "Deploy", self._deploy, width=80)
         self.roll_back = theme.secondary(row, "Roll back", self._roll_back, width=90)
         self.verify = theme.secondary(row, "Verify", self._verify, width=70)
         self.show_details = theme.secondary(row, "Show details", self._toggle_details, width=110)
-        self.use_file = theme.secondary(row, "Use a GGUF file", self._choose_file, width=130)
-        self.get_another = theme.secondary(row, "Get another model", self._get_another, width=140)
-        left = (self.deploy, self.roll_back, self.verify, self.show_details)
+        self.compare = theme.secondary(row, "Compare", self._compare, width=80)
+        self.lineage = theme.secondary(row, "Lineage", self._open_lineage, width=80)
+        left = (self.deploy, self.roll_back, self.verify, self.compare, self.show_details)
         for column, button in enumerate(left):
             button.grid(row=0, column=column, padx=(0, theme.GAP))
-        self.use_file.grid(row=0, column=5, padx=(0, theme.GAP))
-        self.get_another.grid(row=0, column=6)
+        self.lineage.grid(row=0, column=6, sticky="e")
+        self._make_second_row(row)
         for button, text in (
             (
                 self.deploy,
@@ -121,10 +129,29 @@ class ModelsPage(Page):
             ),
             (self.roll_back, "Let the model that answered before answer again."),
             (self.verify, "Compare the chosen file with what was registered; without a choice all"),
+            (
+                self.compare,
+                "The chosen model beside the one that was chosen before, or beside the one that "
+                "answers: how they were made, and each figure of how they did.",
+            ),
+            (self.lineage, "Where each model came from and what became of it, as a page."),
+            (self.prune, "Free disk space: see first what would go and how much it is."),
             (self.use_file, "Answer with a model file of your own instead of the list's."),
             (self.get_another, "Download a model or name a server, on the Setup page."),
         ):
             Tooltip(button, text)
+
+    def _make_second_row(self, parent: Any) -> None:
+        """What is seldom needed."""
+        row = ctk.CTkFrame(parent, fg_color="transparent")
+        row.grid(row=1, column=0, columnspan=7, sticky="ew", pady=(theme.GAP, 0))
+        row.grid_columnconfigure(2, weight=1)
+        self.use_file = theme.secondary(row, "Use a GGUF file", self._choose_file, width=130)
+        self.get_another = theme.secondary(row, "Get another model", self._get_another, width=140)
+        self.prune = theme.secondary(row, "Clear away...", self._prune, width=110)
+        for column, button in enumerate((self.use_file, self.get_another)):
+            button.grid(row=0, column=column, padx=(0, theme.GAP))
+        self.prune.grid(row=0, column=3, sticky="e")
 
     def _make_own_file(self) -> None:
         """A card while the user's own file or server answers instead of the deployed version."""
@@ -138,11 +165,49 @@ class ModelsPage(Page):
         self.use_deployed.grid(row=0, column=1, padx=theme.PAD, pady=theme.GAP)
 
     def _make_reachable(self) -> None:
-        buttons = (self.deploy, self.roll_back, self.verify, self.show_details, self.use_file)
-        for button in (*buttons, self.get_another, self.use_deployed):
+        first = (self.deploy, self.roll_back, self.verify, self.compare, self.show_details)
+        second = (self.lineage, self.use_file, self.get_another, self.prune, self.use_deployed)
+        for button in (*first, *second):
             reachable(button)
 
     # -- what the user does -------------------------------------------------------------------
+
+    def _choose(self, version_id: str | None) -> None:
+        if version_id is not None and version_id != self._chosen[0]:
+            self._chosen = (version_id, self._chosen[0])
+        self.model.comparison = None
+        self._show_chosen()
+
+    @property
+    def _beside(self) -> str:
+        """What the chosen one is compared with: what was chosen before, else what answers; ""
+        where there is neither."""
+        versions, (chosen, before) = self.model.listing, self._chosen
+        answers = "" if versions.deployed is None else versions.deployed.version_id
+        found = next((v for v in (before, answers) if v != chosen and versions.find(v)), "")
+        return found if self.table.selected else ""
+
+    def _compare(self) -> None:
+        if self.table.selected and self._beside:
+            self.model.compare(self._beside, self.table.selected)
+            if not self.details.winfo_manager():
+                self._toggle_details()
+
+    def _prune(self) -> None:
+        def planned(result: dict[str, Any]) -> None:
+            question, details = pruning_words(result)
+            if question:
+                self.shell.confirm(question, "Clear away", self.model.prune, details)
+            else:
+                self._say("There is nothing to clear away.")
+
+        self.model.plan_pruning(planned)
+
+    def _open_lineage(self) -> None:
+        def failed(sentence: str) -> None:
+            self.app.ui.enqueue(self._say, sentence)
+
+        self.model.lineage(lambda path: open_file(path, failed))
 
     def _deploy(self) -> None:
         chosen = self.table.selected
@@ -171,10 +236,10 @@ class ModelsPage(Page):
     def _toggle_details(self) -> None:
         if self.details.winfo_manager():
             self.details.grid_forget()
-            self.body.grid_rowconfigure(5, weight=0)
+            self.body.grid_rowconfigure(6, weight=0)
         else:
-            self.body.grid_rowconfigure(5, weight=1)
-            self.details.grid(row=5, column=0, sticky="nsew", pady=(theme.GAP, 0))
+            self.body.grid_rowconfigure(6, weight=1)
+            self.details.grid(row=6, column=0, sticky="nsew", pady=(theme.GAP, 0))
         self._show_chosen()
 
     def _choose_file(self) -> None:
@@ -241,7 +306,7 @@ class ModelsPage(Page):
         if self.serving.cget("text") != words:
             self.serving.configure(text=words)
         if words and not self.serving.winfo_manager():
-            self.serving.grid(row=3, column=0, sticky="ew", pady=(0, theme.GAP))
+            self.serving.grid(row=4, column=0, sticky="ew", pady=(0, theme.GAP))
         elif not words:
             self.serving.grid_forget()
         self.working.show(self.model.doing)
@@ -255,27 +320,37 @@ class ModelsPage(Page):
         if not self.is_alive:
             return
         chosen = self.model.listing.find(self.table.selected)
-        is_free = not self.model.doing
+        is_free, has_any = not self.model.doing, bool(self.model.listing.versions)
+        refusal = self.model.listing.refusal(chosen) if chosen is not None else ""
         for button, may in (
             (
                 self.deploy,
                 is_free
                 and chosen is not None
                 and chosen.status != "deployed"
-                and not chosen.is_barred,
+                and not chosen.is_barred
+                and not refusal,
             ),
+            (self.compare, is_free and bool(self._beside)),
+            (self.lineage, is_free and has_any),
+            (self.prune, is_free and has_any),
             (self.roll_back, is_free and self.model.can_roll_back),
-            (self.verify, is_free and bool(self.model.listing.versions)),
-            (self.show_details, bool(self.model.listing.versions)),
+            (self.verify, is_free and has_any),
+            (self.show_details, has_any),
             (self.use_file, is_free),
             (self.use_deployed, is_free),
         ):
             enable(button, may)
         versions = self.model.listing.versions
         self.tainted.show(tainted_words(versions), barred(versions, self.table.selected), is_free)
+        may = chosen is not None and not chosen.is_barred and chosen.pruned_at_ms is None
+        name = chosen.version_id if chosen is not None else ""
+        self.not_passed.show(refusal if may else "", name, is_free)
         shown = bool(self.details.winfo_manager())
         self.show_details.configure(text="Hide details" if shown else "Show details")
-        if shown and chosen is None:
+        if shown and self.model.comparison is not None:
+            self.details.show(compared_pieces(self.model.comparison), to_end=False)
+        elif shown and chosen is None:
             self.details.show([("Choose a model in the list above.", "hint")], to_end=False)
         elif shown and chosen is not None:
             pairs = details_of(chosen, self.model.listing, self.app.home)
@@ -301,3 +376,13 @@ class ModelsPage(Page):
                 "Restart",
                 self.app.supervisor.restart,
             )
+
+
+def compared_pieces(comparison: Comparison) -> list[tuple[str, str]]:
+    """Line by line: the name, then both values; what differs stands out."""
+    pieces = [(f"{comparison.first} and {comparison.second}\n", "hint")]
+    for name, first, second, differs in comparison.lines:
+        kind = "differs" if differs else "value"
+        both = f"{first} / {second}" if differs else first
+        pieces += [(f"{name}: ", "name"), (f"{both}\n", kind)]
+    return pieces

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from gui.models.words import day_words
 from storage import readonly
 from storage.paths import Home
-from storage.records import ModelVersion
+from storage.readonly import (
+    Gate,
+    Latest,
+    gates_of,
+    is_forced,
+    lacking,
+    latest_of,
+    said_of_scores,
+)
+from storage.records import Evaluation, ModelVersion
 
-STATUS_WORDS = {
-    "candidate": "new",
-    "judged": "checked",
-    "deployed": "answers now",
-    "retired": "earlier",
-}
+STATUS_WORDS = {"candidate": "new", "judged": "passed", "retired": "earlier"}
 MOST_TAINTED = 3
 """Told of on the card."""
-KIND_WORDS = {"base": "base", "tuned": "trained"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,39 @@ class Listing:
     """Names of the data sets that are still there, by hash."""
     missing: frozenset[str] = frozenset()
     """Ids of versions whose file is not where it should be."""
+    evaluations: tuple[Evaluation, ...] = ()
+    """How they did, oldest first."""
 
     def find(self, version_id: str | None) -> ModelVersion | None:
         return next((v for v in self.versions if v.version_id == version_id), None)
+
+    @property
+    def deployed(self) -> ModelVersion | None:
+        return next((v for v in self.versions if v.status == "deployed"), None)
+
+    def score(self, version: ModelVersion) -> float | None:
+        """Of its personality, 0-100; None where it was not judged."""
+        found = self._latest(version.version_id, "personality")
+        return None if found is None else found.score
+
+    def gates(self, version: ModelVersion) -> tuple[Gate, ...]:
+        """What is asked of it before it answers."""
+        return gates_of(version, self._latest, self.versions)
+
+    def refusal(self, version: ModelVersion) -> str:
+        """Why it is not deployed without a reason of the user's, as a sentence; "" where it is."""
+        lacks = lacking(self.gates(version))
+        if not lacks or version.status == "deployed" or is_forced(version, self._latest):
+            return ""
+        return f"{version.version_id} may not answer yet: {lacks}."
+
+    def lower(self, version: ModelVersion) -> str:
+        """That it scores less than what answers now, as a sentence, or ""."""
+        return said_of_scores(version, self.deployed, self._latest)
+
+    @cached_property
+    def _latest(self) -> Latest:
+        return latest_of(self.evaluations)
 
 
 def read_listing(home: Home) -> Listing:
@@ -44,37 +78,69 @@ def read_listing(home: Home) -> Listing:
         versions,
         readonly.dataset_names(home.datasets),
         frozenset(v.version_id for v in versions if not home.absolute(v.gguf_path).is_file()),
+        tuple(readonly.evaluations(home.database)),
     )
 
 
 def cells_of(version: ModelVersion, listing: Listing) -> tuple[str, ...]:
-    """Name, kind, status, size, when, data set."""
-    status = STATUS_WORDS.get(version.status, version.status)
-    if version.is_barred:
-        status = "may not answer"
-    if version.version_id in listing.missing:
-        status = "file missing"
+    """Name, status, score, audit, size, when, data set."""
+    score = listing.score(version)
     return (
         version.version_id,
-        KIND_WORDS.get(version.kind, version.kind),
-        status,
+        status_words(version, listing),
+        "\u2014" if score is None else f"{score:.1f}",
+        next(audit_words(gate) for gate in listing.gates(version) if gate.name == "audit"),
         size_words(version.size_bytes),
         when_words(version.created_at_ms),
-        dataset_words(version, listing.datasets),
+        "base" if version.kind == "base" else dataset_words(version, listing.datasets),
+    )
+
+
+def status_words(version: ModelVersion, listing: Listing) -> str:
+    """What it is at, in a word or three."""
+    if version.pruned_at_ms is not None:
+        return "cleared away"
+    if version.version_id in listing.missing:
+        return "file missing"
+    if version.is_barred:
+        return "may not answer"
+    if version.status == "deployed":
+        return "answers now"
+    closed = [gate for gate in listing.gates(version) if gate.is_closed]
+    if any(gate.state == "failed" for gate in closed):
+        return "not passed"
+    return "not judged" if closed else STATUS_WORDS.get(version.status, version.status)
+
+
+def audit_words(gate: Gate) -> str:
+    """Whether it gives away what somebody wrote."""
+    return {"passed": "passed", "failed": "leaks", "missing": "not tested"}.get(
+        gate.state, "\u2014"
     )
 
 
 def order_of(version: ModelVersion, listing: Listing) -> tuple[Any, ...]:
     """What sorts each of these columns."""
-    name, kind, status, _, _, dataset = (c.casefold() for c in cells_of(version, listing))
-    return name, kind, status, version.size_bytes, version.created_at_ms, dataset
+    name, status, _, audit, _, _, dataset = (c.casefold() for c in cells_of(version, listing))
+    score = listing.score(version)
+    return (
+        name,
+        status,
+        -1.0 if score is None else score,
+        audit,
+        version.size_bytes,
+        version.created_at_ms,
+        dataset,
+    )
 
 
 def tone_of(version: ModelVersion, listing: Listing) -> str:
     """The colour of its row, by gui/components/table.py's names."""
+    if version.pruned_at_ms is not None:
+        return "muted"
     if version.version_id in listing.missing:
         return "bad"
-    if version.tainted_at_ms is not None:
+    if version.tainted_at_ms is not None or listing.refusal(version):
         return "warn"
     return {"deployed": "good", "retired": "muted"}.get(version.status, "")
 
@@ -82,9 +148,13 @@ def tone_of(version: ModelVersion, listing: Listing) -> str:
 def details_of(version: ModelVersion, listing: Listing, home: Home) -> list[tuple[str, str]]:
     """All that is known: pairs of a name and a value."""
     file = str(home.absolute(version.gguf_path))
+    gates = [gate for gate in listing.gates(version) if gate.state != "not needed"]
     return [
         ("Name", version.version_id),
-        ("Status", cells_of(version, listing)[2]),
+        ("Status", status_words(version, listing)),
+        *((f"{gate.name[:1].upper()}{gate.name[1:]}", gate_words(gate)) for gate in gates),
+        *([("Let through", forced_words(version))] if version.forced_at_ms is not None else []),
+        *([("Remark", lower)] if (lower := listing.lower(version)) else []),
         ("Made", when_words(version.created_at_ms)),
         ("Base", version.base or "not known"),
         ("Trained on", dataset_words(version, listing.datasets)),
@@ -96,6 +166,16 @@ def details_of(version: ModelVersion, listing: Listing, home: Home) -> list[tupl
         *([("Notes", version.notes)] if version.notes else []),
         *([("Erased since", taint_words(version))] if version.tainted_at_ms is not None else []),
     ]
+
+
+def gate_words(gate: Gate) -> str:
+    return f"{gate.state}; {gate.said}"
+
+
+def forced_words(version: ModelVersion) -> str:
+    """Who let it answer although it had not passed, and why."""
+    why = version.forced_why.rstrip(".")
+    return f"by {version.forced_by} on {day_words(version.forced_at_ms)}: {why}."
 
 
 def taint_words(version: ModelVersion) -> str:

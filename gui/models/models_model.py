@@ -8,11 +8,12 @@ on meanwhile. Tk's thread alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gui.app_model import AppModel, sentence_of
-from gui.models.model_listing import Listing, read_listing
+from gui.models.model_listing import Listing, read_listing, size_words
 from gui.script_run import ScriptRun
 from storage.errors import MynahError
 
@@ -23,6 +24,16 @@ FOLLOW_S = 600.0
 
 OnFailed = Callable[[str, str], object]
 """Gets what happened and why."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions side by side."""
+
+    first: str
+    second: str
+    lines: tuple[tuple[str, str, str, bool], ...]
+    """Name, the first's, the second's, and whether they differ."""
 
 
 class NoGgufError(MynahError):
@@ -51,6 +62,10 @@ class ModelsModel:
         self.is_read = False
         self.doing = ""
         """A sentence while something is done; one thing at a time."""
+        self.comparison: Comparison | None = None
+        """What was compared last."""
+        self._planned: Callable[[dict[str, Any]], object] | None = None
+        self._made_page: Callable[[Path], object] = lambda path: None
         self._run: ScriptRun | None = None
         self._kept_aside: list[tuple[str, str]] = []
         """Settings to be stored again where the version cannot be deployed."""
@@ -95,6 +110,11 @@ class ModelsModel:
         """Let a version answer; its file is checked first, and a running bot tries it out."""
         self._start("deploy", version_id, doing=f"{version_id} is {self._how}.")
 
+    def deploy_forced(self, version_id: str, why: str) -> None:
+        """The same for one that has not passed; `why` is kept with the user's name."""
+        force = ("--force", "--why", why)
+        self._start("deploy", version_id, *force, doing=f"{version_id} is {self._how}.")
+
     def deploy_and_use(self, version_id: str) -> None:
         """The same, and no file or server of the user's answers instead of it any more.
 
@@ -128,6 +148,25 @@ class ModelsModel:
         """Compare one file with what was registered, or all of them."""
         what = version_ids[0] if version_ids else "Every model"
         self._start("verify", *version_ids, doing=f"{what} is compared with its SHA-256.")
+
+    def compare(self, first: str, second: str) -> None:
+        """Two versions side by side; `comparison` has it then."""
+        self._start("compare", first, second, doing=f"{first} and {second} are compared.")
+
+    def plan_pruning(self, planned: Callable[[dict[str, Any]], object]) -> None:
+        """What could be cleared away; `planned` gets what the script says of it. Nothing goes."""
+        self._planned = planned
+        self._start("prune", "--dry-run", doing="It is looked what nobody would miss.")
+
+    def prune(self) -> None:
+        """Clear that away."""
+        self._planned = None
+        self._start("prune", doing="Old files are cleared away.")
+
+    def lineage(self, made: Callable[[Path], object]) -> None:
+        """Make the page of where each came from; `made` gets its path."""
+        self._made_page = made
+        self._start("lineage", doing="The page of where each model came from is made.")
 
     def use_tainted(self, version_id: str, why: str) -> None:
         """Let a version answer that learned from somebody who was forgotten; `why` is kept with
@@ -247,7 +286,7 @@ class ModelsModel:
 
         self._set_all(values, lambda: None, failed)
 
-    def _start(self, command: str, *version_ids: str, doing: str) -> None:
+    def _start(self, command: str, *arguments: str, doing: str) -> None:
         if self.doing:
             return
         self.doing = doing
@@ -256,7 +295,7 @@ class ModelsModel:
         self._run = self._app.run_script(
             SCRIPT,
             command,
-            *version_ids,
+            *arguments,
             "--json",
             on_line=last.update,
             done=lambda result: self._ended(command, result),
@@ -273,22 +312,37 @@ class ModelsModel:
         if result.get("verified") is not None:
             self._tell_verified(result["verified"])
         elif reason and was_cancelled:
-            if self._app.is_online and command != "verify":
+            if self._app.is_online and command in ("deploy", "rollback"):
                 self._said("A bot that was asked already goes on with it.")
         elif reason:
             self._failed(FAILURES[command], reason)
-        else:
-            self._tell_deployed(result["deployed"]["version_id"])
+        elif "deployed" in result:
+            self._tell_deployed(result["deployed"]["version_id"], result.get("said", ()))
             self._app.tell("data")
             self._app.refresh_stats()
+        else:
+            self._take(result)
         self._changed()
 
-    def _tell_deployed(self, version_id: str) -> None:
+    def _take(self, result: dict[str, Any]) -> None:
+        """What was only asked for, or cleared away."""
+        if "compared" in result:
+            self.comparison = comparison_of(result)
+        elif "page" in result:
+            self._made_page(Path(result["page"]))
+        elif result.get("is_trial"):
+            if self._planned is not None:
+                self._planned(result)
+        else:
+            self._said(f"{size_words(result['size_bytes'])} were cleared away.")
+            self.reload()
+
+    def _tell_deployed(self, version_id: str, said: Sequence[str] = ()) -> None:
         if own := self._own():
             what = "model server" if own[0][0] == "model_url" else "file of your own"
             self._said(f"{version_id} is deployed; a {what} answers instead of it (Models page).")
         else:
-            self._said(f"{version_id} answers from now on.")
+            self._said(" ".join([f"{version_id} answers from now on.", *said]))
 
     def _tell_verified(self, verified: Mapping[str, str | None]) -> None:
         problems = [problem for problem in verified.values() if problem]
@@ -312,7 +366,39 @@ FAILURES = {
     "deploy": "The model was not put to use.",
     "rollback": "The model from before was not put to use.",
     "verify": "The files could not be compared.",
+    "compare": "The models could not be compared.",
+    "prune": "Not everything was cleared away.",
+    "lineage": "The page could not be made.",
 }
+
+
+def comparison_of(result: Mapping[str, Any]) -> Comparison:
+    """As the script prints it."""
+    first, second = result["compared"]
+    lines = [
+        (str(one["name"]), value_words(one["first"]), value_words(one["second"]), one["differs"])
+        for one in result["lines"]
+    ]
+    return Comparison(first, second, tuple(lines))
+
+
+def value_words(value: Any) -> str:
+    if value is None or value == "":
+        return "\u2014"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def pruning_words(planned: Mapping[str, Any]) -> tuple[str, str]:
+    """The question, and what stands below it; "" where there is nothing to clear away."""
+    going = planned["going"]
+    if not going:
+        return "", ""
+    folders = "folder" if len(going) == 1 else "folders"
+    size = size_words(planned["size_bytes"])
+    lines = [f"{one['what']}, {size_words(one['size_bytes'])}: {one['path']}" for one in going]
+    if planned["pruned"]:
+        lines.append(f"No longer able to answer: {', '.join(planned['pruned'])}.")
+    return f"Clear {len(going)} {folders} away, {size}?", "\n".join(lines)
 
 
 def gguf_path(path: Path) -> str:

@@ -35,6 +35,8 @@ def model_line(snapshot: Snapshot, stats: Mapping[str, Any], model_name: str) ->
         return str(serving.get("reason") or f"{name}, changing")
     if state == "unloaded":
         return f"{name}, not in memory: loads again with the next question"
+    if state == "resting":
+        return f"{name}, away until a training on this computer is over"
     if state == "failed":
         return f"{name}, could not be loaded: tried again with the next question"
     if serving.get("trouble"):
@@ -64,6 +66,7 @@ def now_words(snapshot: Snapshot, stats: Mapping[str, Any]) -> str:
         figures_words(serving),
         str(serving.get("trouble") or ""),
         str(went_wrong or ""),
+        str(serving.get("returned") or ""),
     )
     return " ".join(part for part in parts if part)
 

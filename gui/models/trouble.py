@@ -99,6 +99,9 @@ def _of_the_model(serving: Mapping[str, Any]) -> Trouble | None:
     if sentence := str(serving.get("trouble") or ""):
         why = f"{sentence} This goes by itself when it answers."
         return Trouble("The model server does not answer as it should.", why, Mend.CHOOSE_MODEL)
+    if returned := str(serving.get("returned") or ""):
+        what = "The model from before answers again."
+        return Trouble(what, returned, Mend.CHOOSE_MODEL, is_bad=False)
     return None
 
 

@@ -48,7 +48,8 @@ from storage.model_registry import ModelRegistry
 from storage.paths import Home
 
 HEARTBEAT_S = 0.05
-CHANGE_S = 0.5
+CHANGE_S = 5.0
+"""How long a change of its model takes where nobody looks; else until somebody did."""
 REFUSAL = "new was not put to use: it writes nothing. lantern answers as before."
 
 
@@ -60,6 +61,7 @@ class FakeBot:
         self.phase = "online"
         self.server: ControlServer
         self.stopping = asyncio.Event()
+        self.looked = asyncio.Event()
         self.code, self.reason = 0, "It was asked to stop."
 
     async def run(self) -> int:
@@ -131,6 +133,7 @@ class FakeBot:
         return {"reply": data["text"].upper()}
 
     async def stats(self, data: dict[str, Any]) -> dict[str, Any]:
+        self.looked.set()
         return {"phase": self.phase, "serving": self.serving}
 
     async def set_setting(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -139,9 +142,12 @@ class FakeBot:
         return {}
 
     async def deploy(self, data: dict[str, Any]) -> dict[str, Any]:
+        wanted = (data["version_id"], data.get("force_by", ""), data.get("force_why", ""))
+        with Database.open(self.home.database) as database:
+            ModelRegistry(database, self.home).check_may_answer(*wanted)
         await self.change(data["version_id"])
         with Database.open(self.home.database) as database:
-            ModelRegistry(database, self.home).record_deployed(data["version_id"])
+            ModelRegistry(database, self.home).record_deployed(*wanted)
         return {}
 
     async def follow(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +157,9 @@ class FakeBot:
     async def change(self, name: str) -> None:
         reason = f"{name} is being loaded. {self.serving['name']} answers as before."
         self.serving |= {"state": "changing", "reason": reason}
-        await asyncio.sleep(CHANGE_S)
+        self.looked.clear()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.looked.wait(), CHANGE_S)
         if self.behaviour == "refuses":
             self.serving |= {"state": "ready", "reason": REFUSAL}
             raise MynahError(REFUSAL)

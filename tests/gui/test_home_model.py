@@ -337,6 +337,7 @@ def test_the_facts_without_a_bot() -> None:
             {"state": "unloaded", "reading": "reads along"},
             "qwen, not in memory: loads again with the next question",
         ),
+        ({"state": "resting"}, "qwen, away until a training on this computer is over"),
         (
             {"state": "failed", "reason": "qwen could not be loaded: it is gone."},
             "qwen, could not be loaded: tried again with the next question",
@@ -483,6 +484,12 @@ def test_a_model_that_cannot_answer_is_a_card() -> None:
     trouble = trouble_of(ONLINE, gone)
     assert trouble is not None
     assert (trouble.mend, trouble.why) == (Mend.CHOOSE_MODEL, "x is gone.")
+    why = "old answers again: new could not be loaded: it is cut off."
+    back = {**STATS, "serving": {"name": "old", "state": "ready", "returned": why}}
+    trouble = trouble_of(ONLINE, back)
+    assert trouble is not None
+    assert (trouble.mend, trouble.why, trouble.is_bad) == (Mend.CHOOSE_MODEL, why, False)
+    assert now_words(ONLINE, back) == f"Now: old, ready. {why}"
     well = {**STATS, "serving": {"name": "x", "state": "ready", "trouble": ""}}
     assert trouble_of(ONLINE, well) is None
 

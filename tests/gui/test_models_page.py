@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gui.components.models_page import LEAST_LIST_PX, ModelsPage
+from gui.components.models_page import LEAST_LIST_PX, MADE, ModelsPage
 from gui.models.model_listing import (
     Listing,
     barred,
@@ -24,14 +24,14 @@ from gui.models.model_listing import (
     tainted_words,
     tone_of,
 )
-from gui.models.models_model import NoGgufError, gguf_path
+from gui.models.models_model import NoGgufError, gguf_path, pruning_words
 from gui.supervision import State
 from storage import manifest, readonly
 from storage.database import Database
 from storage.manifest import sha256_file
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
-from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER
+from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER, Evaluation
 from tests.discord_stand_in.stand_in import StandInThread
 from tests.gui.conftest import QUICK, House
 from tests.gui.fake_bot import REFUSAL
@@ -124,11 +124,12 @@ def test_a_version_in_words(home: Home) -> None:
     assert list(names.values()) == ["tavern"]
     listing = Listing(versions, names, frozenset({"gone"}))
     old, new, gone = versions
-    assert cells_of(new, listing)[:4] == ("new", "trained", "answers now", "0.0 MB")
-    assert cells_of(new, listing)[5] == "tavern"
-    assert cells_of(gone, listing)[2] == "file missing"
+    dash = "\u2014"
+    assert cells_of(new, listing)[:5] == ("new", "answers now", dash, dash, "0.0 MB")
+    assert cells_of(new, listing)[6] == "tavern"
+    assert cells_of(gone, listing)[1] == "file missing"
     assert [tone_of(v, listing) for v in versions] == ["muted", "good", "bad"]
-    assert order_of(old, listing)[4] < order_of(new, listing)[4]
+    assert order_of(old, listing)[MADE] < order_of(new, listing)[MADE]
     details = dict(details_of(gone, listing, home))
     assert details["File"].endswith("gone.gguf (missing)")
     assert dataset_words(version("x", dataset_sha256="ab" * 32), names) == (
@@ -178,8 +179,66 @@ def test_what_learned_from_the_erased_in_words() -> None:
     other = replace(barred_one, version_id="e")
     assert [barred([barred_one, other], chosen) for chosen in (None, "b", "e")] == ["", "", "e"]
     listing = Listing((barred_one, kept))
-    assert [cells_of(v, listing)[2] for v in listing.versions] == ["may not answer", "new"]
+    assert [cells_of(v, listing)[1] for v in listing.versions] == ["may not answer", "new"]
     assert {tone_of(v, listing) for v in listing.versions} == {"warn"}
+
+
+def result(version_id: str, kind: str, score: float | None, passed: bool, at_ms: int) -> Evaluation:
+    return Evaluation(0, version_id, kind, at_ms, score, 85.0, passed, {}, "")
+
+
+def test_what_a_version_has_passed_in_words() -> None:
+    new = version("new", deploy_at=85.0, audit_needed=True)
+    good = version("good", deploy_at=85.0, audit_needed=True, status="judged")
+    low = version("low", deploy_at=85.0)
+    forced = replace(
+        low, version_id="forced", forced_at_ms=1_760_000_000_000, forced_by="ada", forced_why="Why."
+    )
+    best = version("best", status="deployed")
+    cleared = version("cleared", status="retired", pruned_at_ms=1)
+    base = version("base", kind="base")
+    versions = (new, good, low, forced, best, cleared, base)
+    results = (
+        result("good", "personality", 88.25, True, 1),
+        result("good", "audit", None, True, 2),
+        result("low", "personality", 60.0, False, 3),
+        result("best", "personality", 90.0, True, 4),
+    )
+    listing = Listing(versions, evaluations=results)
+    dash = "\u2014"
+    assert [cells_of(v, listing)[1:4] for v in versions] == [
+        ("not judged", dash, "not tested"),
+        ("passed", "88.2", "passed"),
+        ("not passed", "60.0", dash),
+        ("not judged", dash, dash),
+        ("answers now", "90.0", dash),
+        ("cleared away", dash, dash),
+        ("new", dash, dash),
+    ]
+    assert cells_of(base, listing)[6] == "base"
+    assert [bool(listing.refusal(v)) for v in versions] == [True, False, True, *[False] * 4]
+    assert listing.refusal(low) == (
+        "low may not answer yet: its personality scored 60.0 of the 85 needed."
+    )
+    assert "python scripts/4b_audit_leaks.py --version new" in listing.refusal(new)
+    assert [tone_of(v, listing) for v in versions] == [
+        "warn", "", "warn", "", "good", "muted", ""
+    ]  # fmt: skip
+    assert [order_of(v, listing)[2] for v in versions[:3]] == [-1.0, 88.25, 60.0]
+    details = dict(details_of(low, listing, Home(Path("/nowhere"))))
+    assert details["Personality"].startswith("failed; its personality scored 60.0")
+    assert details["Remark"] == "low scores lower (60.0) than best (90.0)."
+    kept = dict(details_of(forced, listing, Home(Path("/nowhere"))))
+    assert kept["Let through"] == "by ada on 2025-10-09: Why."
+
+
+def test_what_would_be_cleared_away_in_words() -> None:
+    going = [{"what": "merged", "size_bytes": 6_200_000_000, "path": "/m/merged"}]
+    planned = {"going": going, "pruned": ["old"], "size_bytes": 6_200_000_000}
+    question, details = pruning_words(planned)
+    assert question == "Clear 1 folder away, 6.2 GB?"
+    assert details == "merged, 6.2 GB: /m/merged\nNo longer able to answer: old."
+    assert pruning_words({"going": [], "pruned": [], "size_bytes": 0}) == ("", "")
 
 
 # -- the page ---------------------------------------------------------------------------------
@@ -276,6 +335,49 @@ def test_one_that_learned_from_the_forgotten_answers_only_when_somebody_says_why
             LONG_S,
         )
         assert page.tainted.use.cget("state") == "disabled"
+
+
+def test_one_that_has_not_passed_takes_a_reason_and_two_are_compared(
+    xvfb: str, house: House, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(
+        "gui.components.models_page.open_file", lambda path, failed: opened.append(path)
+    )
+    with Database.open(home.database) as db:
+        registry = ModelRegistry(db, home)
+        low = replace(registry.get("old"), version_id="low", deploy_at=85.0, status="candidate")
+        registry.register(replace(low, created_at_ms=low.created_at_ms + 1))
+        for name, score in (("low", 60.0), ("new", 90.0)):
+            registry.record_evaluation(name, "personality", score, 85.0, score > 85.0, {}, "")
+    with models(house, monkeypatch) as shown:
+        page = shown.main.page
+        assert page.compare.cget("state") == "disabled"
+        page.table.select("low")
+        shown.root.update()
+        assert page.deploy.cget("state") == "disabled"
+        assert page.not_passed.words.startswith("low may not answer yet: its personality scored 60")
+        press(page.compare)
+        pump(shown, lambda: page.model.comparison is not None, LONG_S)
+        assert "new and low\n" in page.details.words
+        assert "personality score: 90 / 60\n" in page.details.words
+        press(page.lineage)
+        pump(shown, lambda: bool(opened), LONG_S)
+        assert "low" in opened[0].read_text(encoding="utf-8")
+        press(page.prune)
+        pump(shown, lambda: "There is nothing to clear away." in told(shown), LONG_S)
+        press(page.not_passed.use)
+        page.not_passed.why.insert(0, "for the test server")
+        page.not_passed._show_yes()
+        press(page.not_passed.yes)
+        pump(shown, lambda: deployed(home) == "low" and not page.model.doing, LONG_S)
+        assert "low scores lower (60.0) than new (90.0)." in told(shown)
+        found = readonly.deployed_model(home.database)
+        assert found is not None
+        assert found.forced_why == "for the test server"
+        pump(shown, lambda: not page.not_passed.words, LONG_S)
+        page.table.select("new")
+        assert page._beside == "low"
 
 
 def test_details_of_the_chosen_one(
@@ -401,12 +503,15 @@ def test_how_fast_the_model_is_stands_above_the_list(
         shown.app.close()  # what it tells next is the test's
         shown.app.stats = {"serving": {**serving, "reason": failure}}
         page._take_stats(shown.app.stats)
-        rest(shown, 0.1)
         assert page.serving.cget("text") == (
             f"Now: lantern, ready, reads along. It computes with {speed}. {failure}"
         )
-        right = page.serving.winfo_rootx() + page.serving.winfo_reqwidth()
-        assert right <= shown.root.winfo_rootx() + shown.root.winfo_width()
+
+        def right() -> int:
+            return int(page.serving.winfo_rootx() + page.serving.winfo_reqwidth())
+
+        edge = shown.root.winfo_rootx() + shown.root.winfo_width()
+        pump(shown, lambda: page.serving.winfo_ismapped() and right() <= edge, LONG_S)
         assert page.table.winfo_height() >= LEAST_LIST_PX
 
 
@@ -501,7 +606,7 @@ def test_all_of_it_is_reached_by_tab(
         page.table.select("old")
         page.deploy._canvas.focus_force()
         reached = []
-        for _ in range(8):
+        for _ in range(10):
             reached.append(str(shown.root.focus_get()))
             shown.root.focus_get().tk_focusNext().focus_force()
             shown.root.update()

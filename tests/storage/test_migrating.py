@@ -24,7 +24,7 @@ from storage.schema import HEAD, metadata
 from tests.storage.rows import message
 
 FIXTURES = Path(__file__).parent / "fixtures"
-OLDER = ("0001", "0002", "0003", "0004")
+OLDER = ("0001", "0002", "0003", "0004", "0005")
 
 # A process that dies in the middle of a migration: a table is made, nothing committed.
 DIE_IN_MIGRATION = """
@@ -54,7 +54,7 @@ with Database.open(Path(sys.argv[1]), backups=Path(sys.argv[2])) as db:
 """
 
 
-LAST_STEP = ("INDEX rehearsed_posted", "rehearsed")
+LAST_STEP = ("INDEX evaluations_of", "evaluations")
 """What the newest revision makes late, and a table that it has made by then."""
 
 
@@ -149,13 +149,18 @@ def test_an_older_file_is_migrated_whole(tmp_path: Path, old: str) -> None:
         # who had declared a ground goes on learning; who had not learns from nobody
         assert db.config_rows().get("consent_mode") == (None if old == "0001" else "declared")
         db.record_declaration("ada", "permission", 1)
+        (first,) = db.deployment_history()  # what was deployed before is known to have run
+        assert (first.version_id, first.is_on_trial) == ("demo-base", False)
+        assert db.how_rehearsed("demo-base") == (
+            "accepted 18 of 20 (70-97%)" if old == "0005" else ""
+        )
         db.set_model_status("lantern-1", "deployed", 1_700_000_000_000)
         assert db.roll_back_model(1_700_000_000_001).version_id == "demo-base"
         assert db.quiet_until(100) == 0
         db.record_verdicts([VerdictRow(1001, 100, 1, "silent", "chance said no")])
         assert db.cursor("live", 100) == 1001
         # whose bot spoke in public already goes on
-        assert db.config_rows().get("speaks_in_public") == ("on" if old == "0004" else None)
+        assert db.config_rows().get("speaks_in_public") == ("on" if old >= "0004" else None)
         assert [channel.readers for channel in db.channels()] == [None]
         assert db.channel_config_rows() == {}
     Database.open(tmp_path / "new.db").close()
@@ -237,7 +242,7 @@ def test_an_up_to_date_file_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "step", "table"),
-    [("0001", "COLUMN status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0004", *LAST_STEP)],
+    [("0001", "COLUMN status_at_ms", "declarations"), ("0001", *LAST_STEP), ("0005", *LAST_STEP)],
 )
 def test_a_process_that_dies_in_mid_migration_leaves_the_old_file_whole(
     tmp_path: Path, old: str, step: str, table: str

@@ -238,16 +238,19 @@ def test_trainings_by_their_manifests(tmp_path: Path) -> None:
     merged = made(home.finetuned / "demo" / "merged", "merged", {"adapter_sha256": adapter}, {})
     newest = home.finetuned / "demo" / f"gguf-{merged[:12]}"
     made(newest, "gguf", {}, {}, "demo-q4_k_m.gguf")
+    larger = home.finetuned / "demo" / f"{newest.name}-q6_k"
+    made(larger, "gguf", {}, {}, "demo-q6_k.gguf")
     runs = training_runs(home)
     assert sorted((run.name, run.stage, run.steps) for run in runs if run.steps) == [
+        ("demo", "export", 10),
         ("demo", "export", 10),
         ("half", "sft", 10),
     ]
     assert {run.name for run in runs if run.stage == "examples"} == {"plain"}
-    whole = next(run for run in runs if run.stage == "export" and run.steps)
-    assert (whole.examples, whole.loss_before, whole.loss_after) == (40, 4.5, 2.9)
-    assert whole.gguf == newest / "demo-q4_k_m.gguf"
-    assert len(runs) == 4
+    whole = [run for run in runs if run.stage == "export" and run.steps]
+    assert {(one.examples, one.loss_before, one.loss_after) for one in whole} == {(40, 4.5, 2.9)}
+    assert {one.gguf for one in whole} == {newest / "demo-q4_k_m.gguf", larger / "demo-q6_k.gguf"}
+    assert len(runs) == 5
     assert [run.made_at_ms for run in runs] == sorted(
         (run.made_at_ms for run in runs), reverse=True
     )
