@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,10 +149,8 @@ def _environment(report: Report, environment: Environment) -> None:
 
 def _packages(report: Report, environment: Environment) -> None:
     """Installed versions against the pins, read in the environment's own Python."""
-    files = [str(environment.program / name) for name in (LAPTOP, TRAIN)]
-    try:
-        rows = json.loads(answer(str(environment.python), "-c", _COMPARE, *files, timeout_s=60))
-    except ValueError:
+    rows = package_rows(environment, (LAPTOP, TRAIN))
+    if rows is None:
         report.row("Packages", "could not be read")
         report.fails("the environment's Python does not answer", "delete .venv and start again")
         return
@@ -164,6 +162,19 @@ def _packages(report: Report, environment: Environment) -> None:
     unfit = [name for name, _, _, fits in rows if not fits]
     if unfit:
         report.fails(f"absent or of another version: {', '.join(unfit)}", START)
+
+
+def package_rows(
+    environment: Environment, files: Sequence[str]
+) -> list[tuple[str, str, str, bool]] | None:
+    """(name, wanted, found or "", fits) of each requirement that counts here; None where the
+    environment's Python does not answer."""
+    paths = [str(environment.program / name) for name in files]
+    try:
+        rows = json.loads(answer(str(environment.python), "-c", _COMPARE, *paths, timeout_s=60))
+    except ValueError:
+        return None
+    return [(name, wanted, found, fits) for name, wanted, found, fits in rows]
 
 
 def _runtime(report: Report, environment: Environment) -> None:

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from scripts import converter_source, pip_failures
+from scripts import card_torch, converter_source, pip_failures
 from scripts.pip_progress import Display, PipError, run_pip
 from storage.errors import MynahError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 LAPTOP = "requirements.txt"
 TRAIN = "requirements-train.txt"
+GPU = "requirements-gpu.txt"
+UNSLOTH = "requirements-unsloth.txt"
 DEV = "requirements-dev.txt"
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
@@ -115,6 +117,11 @@ class Environment:
         return ""
 
 
+def has_card() -> bool:
+    """Whether NVIDIA's driver is installed."""
+    return shutil.which("nvidia-smi") is not None
+
+
 def python_refusal(version: Sequence[int] = sys.version_info[:3]) -> str:
     """The sentence for a Python that Mynah does not run on, "" for one that it does."""
     if OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
@@ -142,6 +149,8 @@ def is_current(environment: Environment, files: Sequence[str]) -> bool:
         return False
     if not isinstance(stamp, dict) or stamp.get("python") != environment.python_version():
         return False
+    if GPU in files and has_card() and card_torch.cuda_of(environment.site_packages) == "":
+        return False  # the card came after torch
     wanted = _hashes(environment.program, files)
     have = stamp.get("requirements", {})
     return all(have.get(name) == digest for name, digest in wanted.items()) and (
@@ -189,10 +198,14 @@ class _Installation:
         self.environment.log.write_text("", encoding="utf-8")
         self.environment.stamp.unlink(missing_ok=True)
         self.install_runtime()
-        if TRAIN in files:
+        if GPU in files and has_card():
+            self.install_card_torch()
+        elif TRAIN in files:
             self.install_small_torch()
         self.say("Installing the packages.")
         self.pip("install", *(part for name in files for part in ("-r", str(self.file(name)))))
+        if GPU in files and has_card():
+            self.put_card_torch_right()
         if TRAIN in files:
             self.fetch_converter()
         self.write_stamp(files)
@@ -304,11 +317,29 @@ class _Installation:
         """Linux without an NVIDIA card: the CPU build, several GB smaller than the default."""
         pin = pin_of("torch", self.file(TRAIN))
         have = self.environment.installed_version("torch").split("+")[0]
-        if platform.system() != "Linux" or shutil.which("nvidia-smi") or have == pin:
+        if platform.system() != "Linux" or has_card() or have == pin:
             return
         self.say(f"torch=={pin}: no NVIDIA card here, so the smaller CPU build where there is one.")
         if not self.install_ready_wheel(f"torch=={pin}", TORCH_CPU_WHEELS):
             self.say("PyTorch's own index was not reached: taking the registry's, which is larger.")
+
+    def install_card_torch(self) -> None:
+        """The build that computes on an NVIDIA card, in place of a processor's."""
+        pin = pin_of("torch", self.file(TRAIN))
+        have = card_torch.cuda_of(self.environment.site_packages)
+        index = card_torch.index_of(self.file(GPU))
+        if command := card_torch.command(platform.system(), pin, index, have):
+            self.say(f"torch=={pin}: the build for NVIDIA cards, which is some GB.")
+            self.pip(*command)
+
+    def put_card_torch_right(self) -> None:
+        pin = pin_of("torch", self.file(TRAIN))
+        card_torch.put_right(
+            self.environment.site_packages,
+            f"torch=={pin}",
+            card_torch.index_of(self.file(GPU)),
+            lambda arguments: self.pip(*arguments),
+        )
 
     def fetch_converter(self) -> None:
         pin = pin_of("llama-cpp-python", self.file(LAPTOP))

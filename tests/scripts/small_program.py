@@ -26,6 +26,7 @@ SHIPPED = [
     *(
         f"scripts/{name}.py"
         for name in (
+            "card_torch",
             "converter_source",
             "doctor",
             "edge",
