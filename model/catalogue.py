@@ -1,8 +1,7 @@
 """The models that can be downloaded, and whether each would run on this computer.
 
-Every one speaks ChatML, the layout of `model/chat_format.py`: the engine refuses a vocabulary
-without its control tokens, so Llama and Gemma are not here; served by a model server of their own
-they answer through the setting model_url.
+Every one has a layout of `model/chat_format.py`: the engine refuses a vocabulary without the
+control tokens of one. What is trained, and not served as it is, stands in `model/base_models.py`.
 
 What a catalogue may know of a file is its hash. `sha256` and `revision` are filled in only where
 many independent public records agree on them; the hub itself could not be asked where this was
@@ -133,6 +132,38 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
         head_size=64,
         revision="9217f5db79a29953eb74d5343926648285ec7e67",
         sha256="74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db",
+    ),
+    CatalogueModel(
+        "llama-3.2-3b-instruct",
+        "Llama 3.2 3B Instruct",
+        "Llama 3.2 Community License",
+        "https://www.llama.com/llama3_2/license/",
+        "bartowski/Llama-3.2-3B-Instruct-GGUF",
+        "Llama-3.2-3B-Instruct-Q4_K_M.gguf",
+        size_bytes=2_019_377_696,
+        parameters=3_212_749_824,
+        context_tokens=131_072,
+        layers=28,
+        kv_heads=8,
+        head_size=128,
+        revision="5ab33fa94d1d04e903623ae72c95d1696f09f9e8",
+        sha256="6c1a2b41161032677be168d354123594c0e6e67d2b9227c84f296ad037c728ff",
+    ),
+    CatalogueModel(
+        "gemma-3-4b-it",
+        "Gemma 3 4B",
+        "Gemma Terms of Use",
+        "https://ai.google.dev/gemma/terms",
+        "ggml-org/gemma-3-4b-it-GGUF",
+        "gemma-3-4b-it-Q4_K_M.gguf",
+        size_bytes=2_489_757_856,
+        parameters=3_880_099_328,
+        context_tokens=131_072,
+        layers=34,
+        kv_heads=4,
+        head_size=256,
+        revision="d0976223747697cb51e056d85c532013931fe52e",
+        sha256="882e8d2db44dc554fb0ea5077cb7e4bc49e7342a1f0da57901c0802ea21a0863",
     ),
     CatalogueModel(
         "qwen2.5-7b-instruct",

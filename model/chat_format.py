@@ -1,6 +1,7 @@
 """The one renderer of training, evaluation and serving: a transcript in, segments and tokens out.
 
-The layout, which every model of Mynah is trained on and served with:
+The layout, which every model of Mynah is trained on and served with, in ChatML's control tokens
+(Llama 3 and Gemma 3 have others, `LAYOUTS`; a model's own vocabulary says which, `layout_of`):
 
     <|im_start|>system
     {persona}<|im_end|>
@@ -32,12 +33,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from storage.errors import MynahError
+
 MAX_NAME_CHARS = 32
 GOES_ON_MS = 120_000
 """Whoever writes again so soon, with nobody between, goes on: one line to read, or one reply."""
 INDENT = "  "
 CONTINUATION = f"\n{INDENT}"
 NOTE_PREFIX = "* memory: "
+PERSONA_END = "\n\n"
+"""Between the persona and the first line, where they share a turn."""
 
 _SPACE = re.compile(r"\s+")
 _PLAIN_NAME = re.compile(rf"[\w.|^`\[\]{{}}-]{{1,{MAX_NAME_CHARS}}}", re.ASCII)
@@ -123,26 +128,95 @@ class Segment:
 
 @dataclass(frozen=True)
 class ChatLayout:
-    """The control tokens of one model family. ChatML (Qwen) is the one that Mynah trains today."""
+    """The control tokens of one model family, and what stands between them."""
 
+    name: str
+    """Recorded with what was trained in it; its number is raised when the layout changes."""
     start: str
+    """Begins a turn's header."""
     end: str
+    """Ends a turn, and with it a reply."""
+    begin: str = ""
+    """Stands in front of everything, once."""
+    header_end: str = ""
+    """Behind the role, where that is a control token."""
+    after_header: str = "\n"
+    after_end: str = "\n"
     system_role: str = "system"
+    """"" where there is none: the persona then begins the first user turn, a blank line before the
+    first line, as Google's template for Gemma has it."""
     user_role: str = "user"
     own_role: str = "assistant"
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The control tokens that a vocabulary has to have."""
+        return tuple(
+            token for token in (self.begin, self.start, self.header_end, self.end) if token
+        )
 
-CHATML = ChatLayout(start="<|im_start|>", end="<|im_end|>")
+
+CHATML = ChatLayout("chatml/1", start="<|im_start|>", end="<|im_end|>")
+"""Qwen, and Mynah's demo base."""
+LLAMA3 = ChatLayout(
+    "llama3/1",
+    start="<|start_header_id|>",
+    end="<|eot_id|>",
+    begin="<|begin_of_text|>",
+    header_end="<|end_header_id|>",
+    after_header="\n\n",
+    after_end="",
+)
+GEMMA3 = ChatLayout(
+    "gemma3/1",
+    start="<start_of_turn>",
+    end="<end_of_turn>",
+    begin="<bos>",
+    system_role="",
+    own_role="model",
+)
+LAYOUTS = (CHATML, LLAMA3, GEMMA3)
+"""The first whose control tokens a vocabulary has is its model's."""
+
+MARKS = tuple(mark for layout in LAYOUTS for mark in (layout.start, layout.end))
+"""Control tokens as words: nobody's reply has any."""
+
+
+class LayoutError(MynahError):
+    """The model's vocabulary lacks a control token of the chat layout."""
 
 
 class Tokenizer(Protocol):
     """What the renderer needs of a tokenizer; see `model/tokenizers.py` for the two there are."""
 
     def control_id(self, token: str) -> int:
-        """The id of a control token. Raises MynahError where there is none of that name."""
+        """The id of a control token. Raises LayoutError where there is none of that name."""
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of plain text: never a control token, no token added in front or behind."""
+
+
+def layout_of(tokenizer: Tokenizer) -> ChatLayout:
+    """The layout of the model that a tokenizer belongs to: the first of `LAYOUTS` whose control
+    tokens it has. Raises LayoutError where that is none."""
+    for layout in LAYOUTS:
+        if has_controls(tokenizer, layout):
+            return layout
+    raise LayoutError(
+        f"this model does not use the chat layout that Mynah trains: {CHATML.start} is missing "
+        "from its vocabulary, and so are the control tokens of Llama 3 and Gemma 3; choose one of "
+        "these families, or a model with ChatML such as Qwen2.5"
+    )
+
+
+def has_controls(tokenizer: Tokenizer, layout: ChatLayout) -> bool:
+    """Whether the vocabulary has all control tokens of the layout."""
+    try:
+        for token in layout.controls:
+            tokenizer.control_id(token)
+    except LayoutError:
+        return False
+    return True
 
 
 def persona_text(template: str, *, name: str, server: str) -> str:
@@ -195,27 +269,22 @@ def line(turn: Said | Note, before: Turn | None = None) -> str:
 
 def render(persona: str, turns: Sequence[Turn], *, layout: ChatLayout = CHATML) -> list[Segment]:
     """The transcript so far, its last user turn left open. A prefix of every later rendering."""
-    segments = [
-        Segment(layout.start, control=True),
-        Segment(f"{layout.system_role}\n{persona.strip()}"),
-        Segment(layout.end, control=True),
-        Segment("\n"),
-    ]
+    segments, user_turn_open = _opening(persona, layout), not layout.system_role
     before: Turn | None = None
     for turn in turns:
-        user_turn_open = before is not None and not isinstance(before, Own)
         if isinstance(turn, Own):
             if user_turn_open:
                 segments += _close(layout)
-            segments += _own_header(layout)
+            segments += _header(layout, layout.own_role)
             segments.append(Segment(turn.text.strip()))
             segments += _close(layout)
         else:
-            if not user_turn_open:
-                segments.append(Segment(layout.start, control=True))
-                segments.append(Segment(f"{layout.user_role}\n"))
+            if before is None and user_turn_open:
+                segments.append(Segment(PERSONA_END))
+            elif not user_turn_open:
+                segments += _header(layout, layout.user_role)
             segments.append(Segment(line(turn, before)))
-        before = turn
+        user_turn_open, before = not isinstance(turn, Own), turn
     return segments
 
 
@@ -224,9 +293,9 @@ def render_ask(
 ) -> list[Segment]:
     """The whole prompt of a reply: the transcript, closed, and the header of the persona's turn."""
     segments = render(persona, turns, layout=layout)
-    if turns and not isinstance(turns[-1], Own):
+    if not isinstance(turns[-1], Own) if turns else not layout.system_role:
         segments += _close(layout)
-    return segments + _own_header(layout)
+    return segments + _header(layout, layout.own_role)
 
 
 def render_example(
@@ -238,7 +307,7 @@ def render_example(
         *render_ask(persona, turns, layout=layout),
         Segment(reply.strip(), learned=True),
         Segment(layout.end, control=True, learned=True),
-        Segment("\n"),
+        *_close(layout)[1:],
     ]
 
 
@@ -262,13 +331,14 @@ def as_text(segments: Iterable[Segment]) -> str:
     return "".join(segment.text for segment in segments)
 
 
-def cut_to_own_words(draft: str, names: Iterable[str], *, layout: ChatLayout = CHATML) -> str:
-    """The draft up to where it would speak for somebody else, a memory note or a control token.
+def cut_to_own_words(draft: str, names: Iterable[str]) -> str:
+    """The draft up to where it would speak for somebody else, a memory note or a control token (of
+    any layout).
 
     `names` are the speakers in view; a line that begins with one of them and a colon ends the
     draft, the first line too (what is left may be empty).
     """
-    ends = [draft.find(mark) for mark in (layout.start, layout.end, NOTE_PREFIX.strip())]
+    ends = [draft.find(mark) for mark in (*MARKS, NOTE_PREFIX.strip())]
     if ":" in draft:
         known = {folded(clean_name(name)) for name in names}
         ends += [m.start() for m in SPEAKER.finditer(draft) if folded(m[1]).strip() in known]
@@ -291,9 +361,22 @@ def _without_unseen(text: str) -> str:
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
-def _own_header(layout: ChatLayout) -> list[Segment]:
-    return [Segment(layout.start, control=True), Segment(f"{layout.own_role}\n")]
+def _opening(persona: str, layout: ChatLayout) -> list[Segment]:
+    """Who the model is: a system turn, or an open user turn where the layout has none."""
+    begin = [Segment(layout.begin, control=True)] if layout.begin else []
+    if layout.system_role:
+        return begin + _header(layout, layout.system_role, persona.strip()) + _close(layout)
+    return begin + _header(layout, layout.user_role, persona.strip())
+
+
+def _header(layout: ChatLayout, role: str, text: str = "") -> list[Segment]:
+    """What begins a turn, and the text behind it in one piece with what ends the header."""
+    start, end = Segment(layout.start, control=True), Segment(layout.header_end, control=True)
+    if not layout.header_end:
+        return [start, Segment(f"{role}{layout.after_header}{text}")]
+    return [start, Segment(role), end, Segment(f"{layout.after_header}{text}")]
 
 
 def _close(layout: ChatLayout) -> list[Segment]:
-    return [Segment(layout.end, control=True), Segment("\n")]
+    behind = [Segment(layout.after_end)] if layout.after_end else []
+    return [Segment(layout.end, control=True), *behind]

@@ -74,7 +74,9 @@ class ComputeWorker:
             if self._is_closed:
                 raise WorkerClosed("Mynah's compute worker is closed.")
             self._lanes[level].append(job)
-            self._changed.notify()
+            # All, for one thread: Ctrl-C within `notify` leaves a waiter behind that is gone, and
+            # the next `notify` would wake that one alone.
+            self._changed.notify_all()
         return job.future
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -85,7 +87,7 @@ class ComputeWorker:
         """Do what was submitted at ASKED, leave the rest, end the thread. Again does nothing."""
         with self._changed:
             self._is_closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 

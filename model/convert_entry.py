@@ -25,8 +25,13 @@ _CONTRACTIONS = (
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)",
     "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])",
 )
-_REST = r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-SPLITS = {"qwen2": tuple(contraction + _REST for contraction in _CONTRACTIONS)}
+_REST = r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_DIGITS = {"qwen2": "", "llama-bpe": "{1,3}"}
+"""How many digits make a token at most: one, three in Llama 3's."""
+SPLITS = {
+    name: tuple(words + _REST.replace("DIGITS", digits) for words in _CONTRACTIONS)
+    for name, digits in _DIGITS.items()
+}
 """Per known way of splitting: the regular expressions that a tokenizer.json may spell it with."""
 
 # llama.cpp normalises nothing. NFC (transformers puts it into every Qwen2 tokenizer that it saves)

@@ -17,11 +17,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from model.catalogue import CatalogueModel
-from model.chat_format import CHATML
+from model.chat_format import LayoutError, layout_of
 from model.download import Download
 from model.gguf_check import GgufError, check
 from model.hub import Source
-from model.tokenizers import LayoutError, VocabularyFile
+from model.tokenizers import VocabularyFile, refuse_controls_in_words
 from model.web import DownloadError, shown
 from storage.manifest import Manifest, making, read_manifest, write_manifest
 from storage.model_registry import ModelRegistry
@@ -197,10 +197,9 @@ def _refuse_other_layout(path: Path) -> None:
     """Raise DownloadError where the engine could not answer with it."""
     with VocabularyFile(path) as vocabulary:
         try:
-            vocabulary.tokenizer.control_id(CHATML.end)
-        except LayoutError:
+            refuse_controls_in_words(vocabulary.tokenizer, layout_of(vocabulary.tokenizer))
+        except LayoutError as error:
             raise DownloadError(
-                f"{path} is there, but its vocabulary lacks {CHATML.end}, so Mynah cannot answer "
-                "with it by itself. Serve it with a model server and set model_url, or choose "
-                "another model."
+                f"{path} is there, but Mynah cannot answer with it by itself: {error}. Or serve it "
+                "with a model server and set model_url."
             ) from None

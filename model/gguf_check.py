@@ -244,7 +244,7 @@ class _Reader:
             parameters += values
             end = expected_offset + size
             expected_offset += _round_up(size, alignment)
-        if _round_up(self._at, alignment) + end > self._size:
+        if count and _round_up(self._at, alignment) + end > self._size:
             raise self._fault("it ends before its last tensor does: the file is incomplete")
         return parameters
 

@@ -6,6 +6,7 @@ stands in no sentence, manifest or repr. Blocking; any thread.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -47,6 +48,27 @@ class Source:
     token: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repository as the hub lists it."""
+
+    name: str
+    size_bytes: int
+    sha256: str = ""
+    """Of a big file (LFS)."""
+    git_sha1: str = ""
+    """Of a small one: SHA-1 over "blob SIZE\\0" and its bytes, as git names it."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a repository holds at one commit."""
+
+    repository: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+
 class Hub:
     """One endpoint."""
 
@@ -82,19 +104,47 @@ class Hub:
     def find(self, model: CatalogueModel) -> Source:
         """Where the model's file is. Raises DownloadError with a sentence."""
         answer = self._asked(model)
-        commit = str(answer.get("sha", ""))
-        if not _COMMIT.fullmatch(commit):
-            raise DownloadError(f"The hub names no revision of {model.repository}. Try later.")
+        commit = _commit(answer, model.repository)
         file, sha256, size_bytes = _the_file(model, answer.get("siblings"))
         if model.sha256 and sha256 and sha256 != model.sha256:
             raise DownloadError(
                 f"{model.repository} has another {file} than the catalogue names, so it is not "
                 "downloaded. Update Mynah, or choose another model."
             )
-        url = f"{self.endpoint}/{quote(model.repository)}/resolve/{commit}/{quote(file)}"
+        url = self._url(model.repository, commit, file)
         return Source(
             url, model.sha256 or sha256, size_bytes, model.repository, commit, self._token
         )
+
+    def listing(self, repository: str, revision: str) -> Listing:
+        """The files of a repository at a commit or a branch. Raises DownloadError."""
+        answer = self._metadata(repository, revision)
+        siblings = answer.get("siblings")
+        found = map(_remote_file, siblings if isinstance(siblings, list) else ())
+        files = tuple(file for file in found if file is not None)
+        return Listing(repository, _commit(answer, repository), files)
+
+    def source(self, listing: Listing, file: RemoteFile) -> Source:
+        """Where a big file of a listing is."""
+        url = self._url(listing.repository, listing.commit, file.name)
+        return Source(
+            url, file.sha256, file.size_bytes, listing.repository, listing.commit, self._token
+        )
+
+    def read(self, listing: Listing, file: RemoteFile) -> bytes:
+        """A small file, as its hash has it. Raises DownloadError."""
+        url = self._url(listing.repository, listing.commit, file.name)
+        raw = repeatedly(lambda: self._read(url), self._waits_s)
+        digest = hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False)
+        if digest.hexdigest() != file.git_sha1:
+            raise DownloadError(
+                f"What came from {shown(url)} is not the file that was meant: its hash is another "
+                "one. Start again, and if that repeats, trust neither the address nor the network."
+            )
+        return raw
+
+    def _url(self, repository: str, commit: str, file: str) -> str:
+        return f"{self.endpoint}/{quote(repository)}/resolve/{commit}/{quote(file)}"
 
     def _asked(self, model: CatalogueModel) -> dict[str, Any]:
         """The repository at the catalogue's revision, else at main (the hash decides)."""
@@ -129,19 +179,37 @@ class Hub:
             return text
 
 
+def _commit(answer: Mapping[str, Any], repository: str) -> str:
+    commit = str(answer.get("sha", ""))
+    if not _COMMIT.fullmatch(commit):
+        raise DownloadError(f"The hub names no revision of {repository}. Try later.")
+    return commit
+
+
+def _remote_file(one: Any) -> RemoteFile | None:
+    """A file of the hub's answer; None where it says nothing that can be used."""
+    if not isinstance(one, dict) or not isinstance(one.get("rfilename"), str):
+        return None
+    blob = one["lfs"] if isinstance(one.get("lfs"), dict) else {}
+    found = str(blob.get("sha256") or blob.get("oid") or "").removeprefix("sha256:")
+    size = blob.get("size") or one.get("size") or 0
+    return RemoteFile(
+        one["rfilename"],
+        size if isinstance(size, int) else 0,
+        found if SHA256.fullmatch(found) else "",
+        "" if blob else str(one.get("blobId", "")),
+    )
+
+
 def _the_file(model: CatalogueModel, siblings: Any) -> tuple[str, str, int]:
     """Name, SHA-256 ("" where the hub has none and the catalogue does) and size of the file."""
-    for one in siblings if isinstance(siblings, list) else ():
-        if isinstance(one, dict) and one.get("rfilename") == model.file:
-            blob: dict[str, Any] = one["lfs"] if isinstance(one.get("lfs"), dict) else {}
-            found = str(blob.get("sha256") or blob.get("oid") or "").removeprefix("sha256:")
-            sha256 = found if SHA256.fullmatch(found) else ""
-            if not sha256 and not model.sha256:
+    for one in map(_remote_file, siblings if isinstance(siblings, list) else ()):
+        if one is not None and one.name == model.file:
+            if not one.sha256 and not model.sha256:
                 raise DownloadError(
                     f"The hub names no SHA-256 of {model.file}, so nothing could be verified."
                 )
-            size = blob.get("size") or one.get("size") or 0
-            return model.file, sha256, size if isinstance(size, int) else 0
+            return one.name, one.sha256, one.size_bytes
     raise DownloadError(
         f"{model.repository} has no {model.file} any more. Update Mynah, or choose another model."
     )

@@ -10,16 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from model.chat_format import Tokenizer
+from model.chat_format import ChatLayout, LayoutError, Tokenizer
 from model.gguf_check import GgufError, check
 from storage.errors import MynahError
 
 KEPT_TEXTS = 8_192
 """Lines, mostly: some channels' transcripts."""
-
-
-class LayoutError(MynahError):
-    """The model's vocabulary lacks a control token of the chat layout."""
 
 
 class VocabularyError(MynahError, ValueError):
@@ -82,15 +78,15 @@ class LlamaTokenizer:
         """`vocab` is a `llama_vocab_p`. Whoever frees its model calls `close` first."""
         self._vocab = vocab
         self._lock = threading.Lock()
-        self._controls: dict[str, int] = {}
+        self._controls: dict[str, int | None] = {}
 
     def control_id(self, token: str) -> int:
         if token not in self._controls:
             ids = self._tokenize(token, parse_special=True)
-            if len(ids) != 1:
-                raise _missing(token)
-            self._controls[token] = ids[0]
-        return self._controls[token]
+            self._controls[token] = ids[0] if len(ids) == 1 else None
+        if (found := self._controls[token]) is None:
+            raise _missing(token)
+        return found
 
     def text_ids(self, text: str) -> list[int]:
         return self._tokenize(as_nfc(text), parse_special=False)
@@ -152,8 +148,20 @@ class VocabularyFile:
             self._model = None
 
 
+def refuse_controls_in_words(tokenizer: Tokenizer, layout: ChatLayout) -> None:
+    """Raise LayoutError where somebody could write a control token of the layout as words: the
+    vocabulary then has it among its ordinary tokens."""
+    for token in layout.controls:
+        if tokenizer.control_id(token) in tokenizer.text_ids(f"a{token}b"):
+            raise LayoutError(
+                f"this model's vocabulary takes {token} for a word, so that members could write "
+                "it: its tokenizer is damaged or badly converted; choose another model"
+            )
+
+
 def _missing(token: str) -> LayoutError:
     return LayoutError(
         f"this model does not use the chat layout that Mynah trains: {token} is missing from its "
-        "vocabulary; choose a base with ChatML's control tokens, such as Qwen2.5"
+        "vocabulary; choose a base with the control tokens of ChatML, Llama 3 or Gemma 3, such as "
+        "Qwen2.5"
     )

@@ -1,4 +1,7 @@
-"""The hub and its CDN on loopback: metadata, a redirect to another port, ranges, and faults."""
+"""The hub and its CDN on loopback: metadata, a redirect to another port, ranges, and faults.
+
+One big file, which the CDN gives, and any small ones, which the hub gives itself.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,18 @@ PIECE_BYTES = 1 << 16
 
 
 class HubStandIn:
-    """Serves one file of one repository. Change the attributes to make it misbehave."""
+    """Serves one repository. Change the attributes to make it misbehave."""
 
-    def __init__(self, payload: bytes, repository: str, file: str) -> None:
+    def __init__(
+        self, payload: bytes, repository: str, file: str, small: dict[str, bytes] | None = None
+    ) -> None:
         self.payload = payload
         self.repository = repository
         self.file = file
+        self.commit = COMMIT
+        self.small = {"README.md": b"0123456789", **(small or {})}
+        self.broken_small: set[str] = set()
+        """Which of them come with another last byte."""
         self.sha256 = hashlib.sha256(payload).hexdigest()
         self.etag = '"first"'
         self.knows: set[str] = {"main", COMMIT}
@@ -59,9 +68,12 @@ class HubStandIn:
         lfs: dict[str, Any] = {"size": size, "pointerSize": 135}
         if self.hash_key:
             lfs[self.hash_key] = self.sha256
-        files: list[dict[str, Any]] = [{"rfilename": "README.md", "size": 10, "blobId": "aa"}]
+        files: list[dict[str, Any]] = [
+            {"rfilename": name, "size": len(raw), "blobId": _git_sha1(raw)}
+            for name, raw in self.small.items()
+        ]
         files.append({"rfilename": self.file, "size": size, "lfs": lfs})
-        return {"id": self.repository, "sha": COMMIT, "siblings": files}
+        return {"id": self.repository, "sha": self.commit, "siblings": files}
 
     def __enter__(self) -> HubStandIn:
         for server in (self._hub, self._cdn):
@@ -77,6 +89,10 @@ class HubStandIn:
         for server in (self._hub, self._cdn):
             server.shutdown()
             server.server_close()
+
+
+def _git_sha1(raw: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
 
 
 def _server(stand_in: HubStandIn, name: str) -> ThreadingHTTPServer:
@@ -110,12 +126,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(world.metadata_statuses.pop(0))
         if found and found[1] in world.knows:
             return self._say(200, json.dumps(world.metadata()).encode())
-        if self.path == f"/{world.repository}/resolve/{COMMIT}/{world.file}":
+        if self.path == f"/{world.repository}/resolve/{world.commit}/{world.file}":
             self.send_response(302)
             self.send_header("Location", f"{world.cdn}/blob?signature=secret-signature")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
+        name = self.path.removeprefix(f"/{world.repository}/resolve/{world.commit}/")
+        if name in world.small:
+            raw = world.small[name]
+            return self._say(200, raw[:-1] + b"?" if name in world.broken_small else raw)
         return self._say(404)
 
     def _say(self, status: int, body: bytes = b"", **headers: str) -> None:
