@@ -95,13 +95,33 @@ def write_archive(path: Path, files: Mapping[str, Path], contents: Contents) -> 
     entries: dict[str, Entry] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, source in files.items():
-            with source.open("rb") as file, archive.open(_info(name), "w", force_zip64=True) as out:
-                hashing = Hashing(file)
-                hashing.copy_to(out)
-            entries[name] = hashing.entry
+            entries[name] = add(archive, name, source)
         written = Contents(**{**vars(contents), "entries": entries})
-        archive.writestr(_info(MANIFEST), _to_json(written))
+        archive.writestr(info_of(MANIFEST), _to_json(written))
     return written
+
+
+def add(archive: zipfile.ZipFile, name: str, source: Path, *, is_dense: bool = False) -> Entry:
+    """Put one file into a zip; `is_dense`: it would not shrink. Raises OSError."""
+    info = info_of(name)
+    info.compress_type = zipfile.ZIP_STORED if is_dense else zipfile.ZIP_DEFLATED
+    with source.open("rb") as file, archive.open(info, "w", force_zip64=True) as out:
+        hashing = Hashing(file)
+        hashing.copy_to(out)
+    return hashing.entry
+
+
+def take(archive: zipfile.ZipFile, name: str, entry: Entry, target: Path) -> None:
+    """Write one file of a zip to `target`, compared with what the manifest says; never more bytes
+    than that. Raises BackupDamagedError, OSError, and what zipfile does."""
+    if archive.getinfo(name).file_size == entry.size_bytes:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(name) as file, target.open("wb") as out:
+            hashing = Hashing(file)
+            hashing.copy_to(out)
+        if hashing.entry == entry:
+            return
+    raise BackupDamagedError(f"{archive.filename} is damaged: {name} differs.")
 
 
 def write_encrypted(path: Path, plain: Path, contents: Contents, key: BackupKey) -> Contents:
@@ -110,8 +130,8 @@ def write_encrypted(path: Path, plain: Path, contents: Contents, key: BackupKey)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         with plain.open("rb") as file, archive.open(PAYLOAD, "w", force_zip64=True) as out:
             encrypt(key, file, out)
-        archive.writestr(_info(KEY), key.to_text())
-        archive.writestr(_info(MANIFEST), _to_json(written))
+        archive.writestr(info_of(KEY), key.to_text())
+        archive.writestr(info_of(MANIFEST), _to_json(written))
     return written
 
 
@@ -195,17 +215,11 @@ class Hashing:
 def _unpack_plain(path: Path, contents: Contents, folder: Path) -> None:
     with reading(path), zipfile.ZipFile(path) as archive:
         for name, entry in contents.entries.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as file, target.open("wb") as out:
-                hashing = Hashing(file)
-                hashing.copy_to(out)
-            if hashing.entry != entry:
-                raise BackupDamagedError(f"{path} is damaged: {name} differs.")
+            take(archive, name, entry, folder / name)
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path, what: str = "backup") -> Iterator[None]:
     """What zipfile, zlib and age say of a damaged file, as a sentence."""
     try:
         yield
@@ -214,10 +228,10 @@ def reading(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         said = str(error).rstrip(".")
-        raise BackupDamagedError(f"{path} is damaged, or no backup of Mynah's ({said}).") from error
+        raise BackupDamagedError(f"{path} is damaged, or no {what} of Mynah's ({said}).") from error
 
 
-def _info(name: str) -> zipfile.ZipInfo:
+def info_of(name: str) -> zipfile.ZipInfo:
     """Readable by its owner alone, where a system keeps that."""
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_DEFLATED

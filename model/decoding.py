@@ -222,7 +222,7 @@ def _within(model_tokens: int, context_tokens: int, name: str) -> int:
     """`context_tokens`, but no more than the model was made for: beyond that it writes nonsense."""
     if not 0 < model_tokens < context_tokens:
         return context_tokens
-    log.warning(
+    log.info(
         "%s was made for %d tokens of context; %d were asked for",
         name,
         model_tokens,

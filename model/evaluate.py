@@ -7,7 +7,7 @@ The same examples go through llama.cpp (`gguf_nll`, what is served) or through t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ class ExampleNll:
 
     nats: float
     tokens: int
+    best: tuple[int, ...] = ()
+    """What the model held for likeliest in the place of each of them."""
 
     @property
     def mean(self) -> float:
@@ -76,10 +78,7 @@ def gguf_nll(path: Path, encoded: Sequence[Encoded], threads: int = 1) -> Nll:
         vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         scorer = _Scorer(context, vocabulary)
         return _total(
-            [
-                ExampleNll(scorer.nats(ids, wanted), len(wanted))
-                for (ids, _), wanted in zip(encoded, targets, strict=True)
-            ]
+            [scorer.nll(ids, wanted) for (ids, _), wanted in zip(encoded, targets, strict=True)]
         )
     finally:
         if context:
@@ -87,18 +86,29 @@ def gguf_nll(path: Path, encoded: Sequence[Encoded], threads: int = 1) -> Nll:
         llama_cpp.llama_model_free(model)
 
 
-def transformers_nll(model_dir: Path, encoded: Sequence[Encoded]) -> Nll:
-    """NLL of the learned tokens under a folder of transformers, in 32 bit on the CPU.
+def transformers_nll(
+    model_dir: Path, encoded: Sequence[Encoded], *, adapter_dir: Path | None = None
+) -> Nll:
+    """NLL of the learned tokens under a folder of transformers, with a LoRA adapter on it where one
+    is given: in its own 16 bits on CUDA, else in 32 bits where they fit into memory.
 
     Raises EvaluationError for an example without a learned token behind its first.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        model_dir, dtype=torch.float32, local_files_only=True
-    )
-    return model_nll(model, encoded)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = "auto" if device == "cuda" or not _fits_in_32_bits(model_dir) else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=dtype, local_files_only=True)
+    if adapter_dir is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter_dir)
+    found = model_nll(model.to(device), encoded)
+    del model
+    if device == "cuda":
+        torch.cuda.empty_cache()  # what comes next needs the room
+    return found
 
 
 def model_nll(model: Any, encoded: Sequence[Encoded]) -> Nll:
@@ -122,7 +132,8 @@ def model_nll(model: Any, encoded: Sequence[Encoded]) -> Nll:
             logits = model(tokens, logits_to_keep=places).logits[0].float()
             answers = torch.tensor([ids[at] for at in wanted], device=model.device)
             nats = torch.nn.functional.cross_entropy(logits, answers, reduction="sum")
-            results.append(ExampleNll(float(nats), len(wanted)))
+            best = tuple(logits.argmax(dim=-1).tolist())
+            results.append(ExampleNll(float(nats), len(wanted), best))
     model.train(was_training)
     return _total(results)
 
@@ -138,25 +149,26 @@ class _Scorer:
         self._vocabulary = vocabulary
         self._batch_tokens = int(llama_cpp.llama_n_batch(context))
 
-    def nats(self, ids: Sequence[int], targets: Sequence[int]) -> float:
-        """The sum of -ln p over the tokens at `targets`, positions in `ids`."""
+    def nll(self, ids: Sequence[int], targets: Sequence[int]) -> ExampleNll:
+        """Over the tokens at `targets`, positions in `ids`."""
         llama = self._llama
         llama.llama_memory_clear(llama.llama_get_memory(self._context), True)
         wanted = set(targets)
         batch = llama.llama_batch_init(self._batch_tokens, 0, 1)
-        total = 0.0
+        seen: list[tuple[float, int]] = []
         try:
             # Behind the last target nothing is needed.
             for start in range(0, max(targets), self._batch_tokens):
                 chunk = ids[start : min(start + self._batch_tokens, max(targets))]
-                total += self._chunk_nats(batch, ids, start, len(chunk), wanted)
+                seen += self._chunk(batch, ids, start, len(chunk), wanted)
         finally:
             llama.llama_batch_free(batch)
-        return total
+        return ExampleNll(sum(nats for nats, _ in seen), len(seen), tuple(best for _, best in seen))
 
-    def _chunk_nats(
+    def _chunk(
         self, batch: Any, ids: Sequence[int], start: int, size: int, wanted: set[int]
-    ) -> float:
+    ) -> Iterator[tuple[float, int]]:
+        """-ln p of each wanted token, and the likeliest one in its place."""
         batch.n_tokens = size
         for i in range(size):
             batch.token[i] = ids[start + i]
@@ -168,7 +180,9 @@ class _Scorer:
         if code != 0:
             raise EvaluationError(f"llama.cpp could not evaluate an example (code {code})")
         answers = {i: ids[start + i + 1] for i in range(size) if batch.logits[i]}
-        return sum(_nats(self._logits(i), answer) for i, answer in answers.items())
+        for i, answer in answers.items():
+            logits = self._logits(i)
+            yield _nats(logits, answer), int(logits.argmax())
 
     def _logits(self, index: int) -> npt.NDArray[np.float64]:
         import numpy as np
@@ -182,6 +196,13 @@ def _nats(logits: npt.NDArray[np.float64], answer: int) -> float:
 
     top = logits.max()
     return float(top + np.log(np.exp(logits - top).sum()) - logits[answer])
+
+
+def _fits_in_32_bits(model_dir: Path) -> bool:
+    import psutil
+
+    in_16_bits = sum(path.stat().st_size for path in model_dir.glob("*.safetensors"))
+    return 2 * in_16_bits < int(psutil.virtual_memory().available)
 
 
 def _targets(ids: Sequence[int], learned: Sequence[bool]) -> list[int]:

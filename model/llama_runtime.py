@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ _HARMLESS = (
 
 _kept_callback: Any = None
 """llama.cpp holds only the address: the callback must live as long as the process does."""
+
+_listeners: list[list[str]] = []
 
 
 class LoadError(MynahError):
@@ -57,13 +61,28 @@ def start_runtime() -> None:
         nonlocal last_level
         last_level = last_level if level == 5 else _LEVELS.get(level, logging.DEBUG)
         words = text.decode("utf-8", "replace").strip()
-        expected = is_aborting() or words.startswith(_HARMLESS)
+        for heard in _listeners:
+            heard.append(words)
+        expected = is_aborting() or bool(_listeners) or words.startswith(_HARMLESS)
         if words and words != ".":
             log.log(logging.DEBUG if expected else last_level, "%s", words)
 
     callback = llama_cpp.llama_log_callback(on_line)
     llama_cpp.llama_log_set(callback, ctypes.c_void_p())
     _kept_callback = callback
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """What llama.cpp says meanwhile, which then goes to the log for details alone: some figures are
+    nowhere else."""
+    start_runtime()
+    heard: list[str] = []
+    _listeners.append(heard)
+    try:
+        yield heard
+    finally:
+        _listeners.remove(heard)
 
 
 SMALL_MODEL_BYTES = 200_000_000

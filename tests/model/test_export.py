@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from model import export, forge
 from model.convert_entry import MARK, marked_pre_tokenizer
 from model.export import (
     CONVERTER_VARIABLE,
+    FTYPES,
     ExportError,
+    best_that_fits,
     convert_to_gguf,
     converter_home,
     find_converter,
     quantize,
+    refuse_too_little_room,
+    sizes,
 )
 from model.gguf_check import GgufError, check
+from model.profile import FType
 from model.tokenizers import VocabularyFile
+from storage.manifest import write_manifest
+from storage.paths import Home
 
 
 def test_f16_holds_the_same_weights(f16_gguf: Path, hf_dir: Path) -> None:
@@ -110,3 +119,53 @@ def test_find_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "convert_hf_to_gguf.py").touch()
     (tmp_path / "conversion").mkdir()
     assert find_converter() == tmp_path
+
+
+# -- types and sizes -------------------------------------------------------------------------------
+
+
+def test_the_size_of_each_type_is_known_before_it_is_made(
+    f16_gguf: Path, hf_dir: Path, tmp_path: Path
+) -> None:
+    """Within 1% (seen: 0.2%)."""
+    assert set(FTYPES) == set(get_args(FType))
+    predicted = sizes(f16_gguf)
+    assert list(predicted) == list(FTYPES)
+    assert sorted(predicted.values(), reverse=True) == list(predicted.values())
+    for ftype in ("Q3_K_M", "Q4_0", "Q5_0", "Q8_0"):
+        made = quantize(f16_gguf, tmp_path / ftype, ftype, threads=1).stat().st_size
+        assert predicted[ftype] == pytest.approx(made, rel=0.01)
+
+
+def test_the_best_type_that_fits() -> None:
+    of = {ftype: size for size, ftype in enumerate(reversed(FTYPES), start=1)}
+    assert best_that_fits(of, 7) == "Q8_0"
+    assert best_that_fits(of, 3.5) == "Q4_K_M"
+    assert best_that_fits(of, 1) == "Q3_K_M"
+    large = {ftype: 1_500_000_000 + number for number, ftype in enumerate(FTYPES)}
+    with pytest.raises(ExportError, match=r"fits into 1\.0 GB .*Q8_0 1\.5 GB.*Q3_K_M 1\.5 GB"):
+        best_that_fits(large, 1e9)
+
+
+def test_room_is_asked_for_before_converting(
+    hf_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_too_little_room(hf_dir, tmp_path, "Q4_K_M")
+    weights = (hf_dir / "model.safetensors").stat().st_size
+    usage = shutil._ntuple_diskusage(weights * 2, 0, weights + 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ExportError, match=r"needs about 0\.004 GB .*has 0\.00\d GB free"):
+        refuse_too_little_room(hf_dir, tmp_path, "Q4_K_M")
+    refuse_too_little_room(hf_dir, tmp_path, None, max_bytes=1)
+
+
+def test_each_type_is_an_artefact_of_its_own(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    usual, larger = forge.Run.at(home, "a"), forge.Run.at(home, "a", "Q6_K")
+    usual.merged_dir.mkdir(parents=True)
+    write_manifest(usual.merged_dir, "merged", {}, {})
+    assert usual.gguf_dir.name.startswith("gguf-")
+    assert larger.gguf_dir.name == f"{usual.gguf_dir.name}-q6_k"
+    assert (usual.gguf.name, larger.gguf.name) == ("a-q4_k_m.gguf", "a-q6_k.gguf")
+    assert (usual.type_suffix, larger.type_suffix) == ("", "-q6_k")
+    assert export.DEFAULT_FTYPE == "Q4_K_M"
