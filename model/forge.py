@@ -1,6 +1,7 @@
 """From a dataset to a checked GGUF: the stages of one training run and the folders they leave.
 
     dataset -> adapter -> merged -> gguf
+    adapter + preferences -> adapter -> merged -> gguf      (DPO, KTO: experimental)
 
 Each is a folder with a manifest, so any stage restarts alone.
 
@@ -11,32 +12,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from model import evaluate, export, gguf_check, served_as, trained_on, trainer
+from model import export, parity, preference_trainer, served_as, trained_on, trainer
+from model.base_check import check_converts, layout_of_base
 from model.profile import Profile
-from model.tokenizers import TransformersTokenizer, VocabularyFile
+from model.training import preferences
+from model.training.fitting import check_memory
+from model.training.running import Running
 from storage import manifest
 from storage.manifest import content_hash
 from storage.paths import Home
 
-log = logging.getLogger(__name__)
-
-F16_TOLERANCE = 0.01
-"""Largest relative difference between the merged model's NLL and its F16 GGUF's."""
-
-QUANTISED_TOLERANCE = 0.25
-"""Largest rise of the NLL from F16 to the quantised file, in nats a token."""
-
-CHECK_EXAMPLES = 50
-CHECK_TOKENS = 1024
-
-LAYOUT = "chatml/1"
-"""The layout of model/chat_format.py that a model is trained in; raise it when that changes."""
+F16 = "f16.gguf"
 
 
 @dataclass(frozen=True)
@@ -46,23 +39,42 @@ class Run:
     name: str
     adapter_dir: Path
     merged_dir: Path
+    ftype: str = export.DEFAULT_FTYPE
+    """One of export.FTYPES."""
 
     @classmethod
-    def at(cls, home: Home, name: str) -> Run:
-        return cls(name, home.checkpoints / name, home.finetuned / name / "merged")
+    def at(cls, home: Home, name: str, ftype: str = export.DEFAULT_FTYPE) -> Run:
+        return cls(name, home.checkpoints / name, home.finetuned / name / "merged", ftype)
+
+    def after(self, mode: preferences.Mode) -> Run:
+        """The run that goes on from this one's adapter with preferences: lantern-dpo."""
+        folder = self.merged_dir.parent
+        return replace(
+            self,
+            name=f"{self.name}-{mode}",
+            adapter_dir=self.adapter_dir.with_name(f"{self.adapter_dir.name}-{mode}"),
+            merged_dir=folder.with_name(f"{folder.name}-{mode}") / "merged",
+        )
+
+    @property
+    def type_suffix(self) -> str:
+        """What folders and versions are told apart by: "-q6_k"; "" for the usual type."""
+        return "" if self.ftype == export.DEFAULT_FTYPE else f"-{self.ftype.lower()}"
 
     @property
     def gguf_dir(self) -> Path:
-        """Beside the merged model, a folder for each: what is registered is never replaced.
+        """Beside the merged model, a folder for each of them and each type: what is registered is
+        never replaced.
 
         Raises ManifestError where the merged model is not there.
         """
-        return self.merged_dir.parent / f"gguf-{content_hash(self.merged_dir)[:12]}"
+        name = f"gguf-{content_hash(self.merged_dir)[:12]}{self.type_suffix}"
+        return self.merged_dir.parent / name
 
     @property
     def gguf(self) -> Path:
         """The quantised file, where the export stage has been through."""
-        return self.gguf_dir / f"{self.name}-q4_k_m.gguf"
+        return self.gguf_dir / f"{self.name}-{self.ftype.lower()}.gguf"
 
     def gguf_sha256(self) -> str | None:
         """The quantised file's hash as its manifest has it; None where the stage is not done."""
@@ -96,10 +108,37 @@ def adapter_inputs(
     return {
         "profile": profile.inputs("sft"),
         "limit": limit,
-        "layout": LAYOUT,
+        "layout": layout_of_base(base_dir).name,
         "base": base_dir.name,
         "base_sha256": base_hash(base_dir),
         "dataset_sha256": content_hash(dataset_dir, manifest.ADDED_LATER),
+    }
+
+
+def preference_inputs(
+    run: Run,
+    mode: preferences.Mode,
+    base_dir: Path,
+    dataset_dir: Path,
+    profile: Profile,
+    limit: int | None,
+) -> dict[str, object]:
+    """What `run.after(mode)` is made from: the run's adapter and the set's preferences.
+
+    Raises TrainingError where the adapter is missing or another base's.
+    """
+    _adapter_of(run, base_dir)
+    dataset = manifest.read_manifest(dataset_dir)
+    files = dataset.files if dataset is not None else {}
+    return {
+        **adapter_inputs(base_dir, dataset_dir, profile, limit),
+        "profile": profile.inputs(mode),
+        "mode": mode,
+        "sft": run.name,
+        "sft_sha256": content_hash(run.adapter_dir),
+        "preferences_sha256": [
+            files[name].sha256 for name in preferences.FILES[mode] if name in files
+        ],
     }
 
 
@@ -115,6 +154,14 @@ def is_finished(
     )
 
 
+def is_begun(
+    run: Run, base_dir: Path, dataset_dir: Path, profile: Profile, limit: int | None = None
+) -> bool:
+    """Whether the adapter is there, or was begun, for just these inputs."""
+    inputs = adapter_inputs(base_dir, dataset_dir, profile, limit)
+    return is_made_from(run.adapter_dir, **inputs) or Running(run.adapter_dir).is_of(inputs)
+
+
 def train(
     run: Run,
     base_dir: Path,
@@ -122,12 +169,19 @@ def train(
     profile: Profile,
     *,
     limit: int | None,
+    callbacks: Sequence[Any] = (),
     on_progress: Callable[[trainer.Progress], None] | None = None,
 ) -> bool:
-    """The adapter. False where it was there already."""
+    """The adapter; one that was begun goes on. False where it was there already.
+
+    Raises vram.NoRoomError where it would not fit into the memory, UnsuitedBaseError where no GGUF
+    could be made of it afterwards, TrainingError.
+    """
     inputs = adapter_inputs(base_dir, dataset_dir, profile, limit)
     if is_made_from(run.adapter_dir, **inputs):
         return False
+    check_memory(base_dir, profile, "sft")
+    check_converts(base_dir)
     trainer.train_adapter(
         base_dir,
         dataset_dir,
@@ -135,9 +189,60 @@ def train(
         profile,
         inputs=inputs,
         limit=limit,
+        callbacks=callbacks,
         on_progress=on_progress,
     )
     return True
+
+
+def train_preferences(
+    run: Run,
+    mode: preferences.Mode,
+    base_dir: Path,
+    dataset_dir: Path,
+    profile: Profile,
+    *,
+    limit: int | None,
+    callbacks: Sequence[Any] = (),
+    on_progress: Callable[[trainer.Progress], None] | None = None,
+) -> bool:
+    """The adapter of `run.after(mode)`, out of the run's own; one that was begun goes on. False
+    where it was there already.
+
+    Raises vram.NoRoomError where it would not fit into the memory, TrainingError.
+    """
+    inputs = preference_inputs(run, mode, base_dir, dataset_dir, profile, limit)
+    out_dir = run.after(mode).adapter_dir
+    if is_made_from(out_dir, **inputs):
+        return False
+    check_memory(base_dir, profile.with_(backend="trl"), mode)
+    preference_trainer.train_preferences(
+        mode,
+        base_dir,
+        dataset_dir,
+        run.adapter_dir,
+        out_dir,
+        profile,
+        inputs=inputs,
+        limit=limit,
+        callbacks=callbacks,
+        on_progress=on_progress,
+    )
+    return True
+
+
+def are_preferences_begun(
+    run: Run,
+    mode: preferences.Mode,
+    base_dir: Path,
+    dataset_dir: Path,
+    profile: Profile,
+    limit: int | None = None,
+) -> bool:
+    """Whether the adapter of `run.after(mode)` is there, or was begun, for just these inputs."""
+    inputs = preference_inputs(run, mode, base_dir, dataset_dir, profile, limit)
+    folder = run.after(mode).adapter_dir
+    return is_made_from(folder, **inputs) or Running(folder).is_of(inputs)
 
 
 def merge(run: Run, base_dir: Path) -> bool:
@@ -145,6 +250,15 @@ def merge(run: Run, base_dir: Path) -> bool:
 
     Raises TrainingError where the adapter was trained on another base.
     """
+    _adapter_of(run, base_dir)
+    if is_made_from(run.merged_dir, adapter_sha256=content_hash(run.adapter_dir)):
+        return False
+    trainer.merge_adapter(base_dir, run.adapter_dir, run.merged_dir)
+    return True
+
+
+def _adapter_of(run: Run, base_dir: Path) -> None:
+    """Raises TrainingError where the run has no adapter on that base, in today's layout."""
     adapter = manifest.read_manifest(run.adapter_dir)
     if adapter is None:
         raise trainer.TrainingError(f"There is no whole adapter in {run.adapter_dir}.")
@@ -152,75 +266,90 @@ def merge(run: Run, base_dir: Path) -> bool:
         raise trainer.TrainingError(
             f"The adapter in {run.adapter_dir} was trained on another base than {base_dir}."
         )
-    if is_made_from(run.merged_dir, adapter_sha256=content_hash(run.adapter_dir)):
-        return False
-    trainer.merge_adapter(base_dir, run.adapter_dir, run.merged_dir)
-    return True
+    layout = layout_of_base(base_dir).name
+    if adapter.config.get("layout", layout) != layout:
+        raise trainer.TrainingError(
+            f"The adapter in {run.adapter_dir} was trained in the chat layout "
+            f"{adapter.config['layout']}, and Mynah serves {layout}: train it again."
+        )
 
 
-def export_gguf(run: Run, dataset_dir: Path) -> bool:
-    """F16, then Q4_K_M, then the checks. False where it was there already.
+def export_gguf(
+    run: Run, base_dir: Path, dataset_dir: Path, *, max_size_gb: float | None = None
+) -> tuple[Run, bool]:
+    """F16, then the run's type, then the checks; the F16 file goes again. The run as it is then:
+    `max_size_gb` (decimal) takes the best type that fits. False where it was there already.
 
-    Raises export.ExportError where a check fails; then nothing is left that looks finished.
+    Raises export.ExportError where no type or no file fits, or a check fails; then nothing is left
+    that looks finished.
     """
     if manifest.read_manifest(run.merged_dir) is None:
         raise export.ExportError(f"There is no merged model in {run.merged_dir}: run --mode merge.")
-    if run.gguf_sha256() is not None:
-        return False
+    max_bytes = None if max_size_gb is None else max_size_gb * 1e9
+    if max_bytes is not None and (sizes := _known_sizes(run)) is not None:
+        run = replace(run, ftype=export.best_that_fits(sizes, max_bytes))
+        max_bytes = None
+    if max_bytes is None and run.gguf_sha256() is not None:
+        return run, False
+    with _in_16_bits(run, max_bytes) as f16:
+        sizes = export.sizes(f16)
+        if max_bytes is not None:
+            run = replace(run, ftype=export.best_that_fits(sizes, max_bytes))
+            if run.gguf_sha256() is not None:
+                return run, False
+        _quantise(run, f16, sizes, base_dir, dataset_dir)
+    return run, True
+
+
+def _quantise(
+    run: Run, f16: Path, sizes: dict[str, int], base_dir: Path, dataset_dir: Path
+) -> None:
+    """The artefact of one type, once it was checked. Raises export.ExportError."""
+    merged = manifest.read_manifest(run.merged_dir)
+    has_adapter = manifest.read_manifest(run.adapter_dir) is not None
+    adapter = content_hash(run.adapter_dir) if has_adapter else ""
+    is_its_own = merged is not None and merged.config.get("adapter_sha256") == adapter
     with manifest.making(run.gguf_dir) as folder:
-        f16 = folder / "f16.gguf"
-        quantised = folder / run.gguf.name
-        export.convert_to_gguf(run.merged_dir, f16, converter_dir=export.find_converter())
-        export.quantize(f16, quantised, "Q4_K_M")
-        figures = check_parity(run.merged_dir, f16, quantised, dataset_dir)
-        f16.unlink()
+        quantised = export.quantize(f16, folder / run.gguf.name, run.ftype)
+        figures = parity.check(
+            run.adapter_dir if is_its_own else None,
+            run.merged_dir,
+            f16,
+            quantised,
+            dataset_dir,
+            base_dir,
+            ftype=run.ftype,
+        )
         trained_on.pass_on(run.merged_dir, folder)
         served_as.pass_on(run.merged_dir, folder)
-        inputs = {"merged_sha256": content_hash(run.merged_dir), "ftype": "Q4_K_M"}
-        manifest.write_manifest(folder, kind="gguf", config=inputs, counts=figures)
-    return True
-
-
-def check_parity(
-    merged_dir: Path, f16: Path, quantised: Path, dataset_dir: Path
-) -> dict[str, float]:
-    """Tokens, and NLL of merged, F16 and quantised on held-out examples.
-
-    Raises ExportError where they part. A set too small for a validation set is checked on its
-    training examples.
-    """
-    from transformers import AutoTokenizer
-
-    gguf_check.check(quantised)
-    tokenizer = TransformersTokenizer(AutoTokenizer.from_pretrained(merged_dir))
-    file = dataset_dir / "validation_data.jsonl"
-    if not file.stat().st_size:
-        file = dataset_dir / "training_data.jsonl"
-    examples = trainer.read_examples(file, tokenizer)
-    with VocabularyFile(quantised) as vocabulary:
-        if trainer.read_examples(file, vocabulary.tokenizer) != examples:
-            raise export.ExportError(
-                "The GGUF splits text into other tokens than the model was trained with: "
-                "it is not deployed. Please report this with the base's name."
-            )
-    chosen = [e for e in examples if len(e[0]) <= CHECK_TOKENS][:CHECK_EXAMPLES]
-    merged_nll = evaluate.transformers_nll(merged_dir, chosen).mean
-    f16_nll = evaluate.gguf_nll(f16, chosen).mean
-    quantised_nll = evaluate.gguf_nll(quantised, chosen).mean
-    log.info("NLL: merged %.4f, F16 %.4f, quantised %.4f", merged_nll, f16_nll, quantised_nll)
-    if not math.isclose(merged_nll, f16_nll, rel_tol=F16_TOLERANCE):
-        raise export.ExportError(
-            f"The GGUF does not compute what the model computes (NLL {f16_nll:.3f} against "
-            f"{merged_nll:.3f}): it is not deployed. Please report this with the step's output."
+        inputs = {"merged_sha256": content_hash(run.merged_dir), "ftype": run.ftype}
+        manifest.write_manifest(
+            folder, kind="gguf", config=inputs, counts={**figures, "sizes": sizes}
         )
-    if not quantised_nll <= f16_nll + QUANTISED_TOLERANCE:
-        raise export.ExportError(
-            f"Quantising cost too much (NLL {quantised_nll:.3f} against {f16_nll:.3f}): "
-            "the model is not deployed."
-        )
-    return {
-        "nll_merged": round(merged_nll, 4),
-        "nll_f16": round(f16_nll, 4),
-        "nll_quantised": round(quantised_nll, 4),
-        "examples": len(chosen),
-    }
+
+
+@contextmanager
+def _in_16_bits(run: Run, max_bytes: float | None) -> Iterator[Path]:
+    """The merged model as F16 GGUF, for as long as it is needed; what a kill left is used."""
+    folder = run.merged_dir.parent / "f16"
+    merged = content_hash(run.merged_dir)
+    try:
+        if not is_made_from(folder, merged_sha256=merged):
+            ftype = run.ftype if max_bytes is None else None
+            export.refuse_too_little_room(run.merged_dir, folder.parent, ftype, max_bytes)
+            with manifest.making(folder) as work:
+                converter = export.find_converter()
+                export.convert_to_gguf(run.merged_dir, work / F16, converter_dir=converter)
+                manifest.write_manifest(work, "f16", {"merged_sha256": merged}, {})
+        yield folder / F16
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _known_sizes(run: Run) -> dict[str, int] | None:
+    """Of each type, as an earlier export of the same merged model noted them."""
+    for ftype in export.FTYPES:
+        found = manifest.read_manifest(replace(run, ftype=ftype).gguf_dir)
+        if found is not None and "sizes" in found.counts:
+            return {name: int(size) for name, size in found.counts["sizes"].items()}
+    return None

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from model import forge, served_as, trainer
+from model import forge, parity, served_as, trainer
 from model.chat_format import Own, Said, Turn, turns_to_json
 from model.profile import load
+from model.server_prompt import EstimatingTokenizer
 from model.trainer import TrainingError, choose_within_budget
 from storage import manifest
 from storage.paths import Home
@@ -55,19 +56,6 @@ def test_training_lowers_the_loss_and_leaves_a_manifest_last(
     assert not any(name.startswith("trainer") for name in found.files)
 
 
-def test_an_interrupted_run_leaves_nothing_that_looks_finished(
-    hf_dir: Path, dataset: Path, tmp_path: Path
-) -> None:
-    def interrupt(progress: trainer.Progress) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        trainer.train_adapter(
-            hf_dir, dataset, tmp_path / "a", PROFILE, inputs={}, on_progress=interrupt
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_no_fitting_example_is_a_sentence(hf_dir: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="No training example fits"):
         trainer.train_adapter(
@@ -79,7 +67,7 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "training_data.jsonl"
     file.write_text('{"persona": "p", "turns": [["shouted", "x"]], "reply": "y"}\n')
     with pytest.raises(TrainingError, match=r"training_data\.jsonl, line 1"):
-        trainer.read_examples(file, tokenizer=None)  # type: ignore[arg-type]
+        trainer.read_examples(file, EstimatingTokenizer())
 
 
 def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path) -> None:
@@ -88,22 +76,22 @@ def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path)
     assert not forge.is_finished(run, hf_dir, dataset, PROFILE)
     assert forge.train(run, hf_dir, dataset, PROFILE, limit=None)
     assert forge.merge(run, hf_dir)
-    assert forge.export_gguf(run, dataset)
+    assert forge.export_gguf(run, hf_dir, dataset) == (run, True)
     assert forge.is_finished(run, hf_dir, dataset, PROFILE)
     assert run.gguf_sha256() == manifest.sha256_file(run.gguf)
     figures = manifest.verify_manifest(run.gguf_dir).counts
     assert served_as.read(run.gguf_dir) == served_as.ServedAs((("Mynah", PERSONA),))
-    assert figures["nll_f16"] == pytest.approx(figures["nll_merged"], rel=forge.F16_TOLERANCE)
+    assert figures["nll_f16"] == pytest.approx(figures["nll_merged"], rel=parity.F16_TOLERANCE)
 
     assert not forge.train(run, hf_dir, dataset, PROFILE, limit=None)
     assert not forge.merge(run, hf_dir)
-    assert not forge.export_gguf(run, dataset)
+    assert forge.export_gguf(run, hf_dir, dataset) == (run, False)
     assert not forge.is_finished(run, hf_dir, dataset, PROFILE.with_(sft={"learning_rate": 1e-3}))
 
     (run.merged_dir / "config.json").unlink()  # what is half there is made again
     assert not forge.is_finished(run, hf_dir, dataset, PROFILE)
     assert forge.merge(run, hf_dir)
-    assert not forge.export_gguf(run, dataset), "the same merged bytes need no new export"
+    assert forge.export_gguf(run, hf_dir, dataset) == (run, False), "the same merged bytes"
 
 
 def test_the_budget_counts_tokens_of_all_epochs() -> None:

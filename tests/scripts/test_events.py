@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import runpy
 from typing import Any
 
 import pytest
 
-from model.trainer import Progress
+from model.training.progress import Progress
 from scripts.events import Events
-from storage.paths import PROGRAM_DIR
+from scripts.training_progress import Pace
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -54,8 +53,12 @@ def test_nobody_asked_nothing_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_time_before_the_first_step_is_no_pace() -> None:
-    module = runpy.run_path(str(PROGRAM_DIR / "scripts" / "3_train_model.py"))
-    pace = module["Pace"]()
+    pace = Pace()
     assert pace.left_s(Progress(1, 101, None, 60.0)) is None
     assert pace.left_s(Progress(2, 101, None, 60.5)) == 49.5
     assert pace.left_s(Progress(101, 101, 3.0, 110.0)) == 0
+    assert pace.left_s(Progress(1, 101, None, 200.0)) is None, "begun anew, smaller"
+    assert pace.left_s(Progress(2, 101, None, 203.0)) == 297
+    later = Pace()  # a session that goes on
+    assert later.left_s(Progress(51, 101, None, 30.0)) is None
+    assert later.left_s(Progress(53, 101, None, 32.0)) == 48
