@@ -84,10 +84,15 @@ def longest_span(
     runs = _runs(sought, history)
     if not runs:
         return None
-    view = tuple(f" {' '.join(_WORD.findall(_folded(one)))} " for one in in_view)
+    view = tuple(f" {' '.join(words_of(one))} " for one in in_view)
     is_secret = cache(partial(_is_secret, sought, runs, view))  # many runs may share a window
     spans = (span for run in runs for span in _secret(sought, run, is_secret))
     return max(spans, key=lambda span: span.tokens, default=None)
+
+
+def words_of(text: str) -> list[str]:
+    """Its words as they are compared."""
+    return _WORD.findall(_folded(text))
 
 
 @dataclass(frozen=True)

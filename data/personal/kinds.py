@@ -19,6 +19,22 @@ WEBHOOK = "[webhook]"
 PLACEHOLDERS = (EMAIL, PHONE, IP, CARD, IBAN, ID, ADDRESS, KEY, PASSWORD, WEBHOOK)
 
 
+class Noting(Counter[str]):
+    """A tally that keeps what was found, too: for the leak audit, in memory alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        """Placeholder and what it stands for."""
+
+
+def note(tally: Counter[str], placeholder: str, found: str) -> None:
+    """One more that was replaced."""
+    tally[placeholder] += 1
+    if isinstance(tally, Noting):
+        tally.found.append((placeholder, found))
+
+
 def replace(
     pattern: re.Pattern[str],
     placeholder: str,
@@ -33,7 +49,7 @@ def replace(
     def put(match: re.Match[str]) -> str:
         if not accept(match):
             return match[0]
-        tally[placeholder] += 1
+        note(tally, placeholder, match[group])
         start, end = match.span(group)
         at = match.start()
         return f"{match[0][: start - at]}{placeholder}{match[0][end - at :]}"

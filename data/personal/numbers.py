@@ -14,7 +14,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from data.personal.kinds import CARD, IBAN, ID, digits_of, replace
+from data.personal.kinds import CARD, IBAN, ID, digits_of, note, replace
 
 # --- cards --------------------------------------------------------------------------------------
 _CARD = re.compile(
@@ -53,7 +53,7 @@ def redact_ibans(text: str, tally: Counter[str]) -> str:
         found = match[0]
         while len(found) >= 15:
             if _checked("iban", found):
-                tally[IBAN] += 1
+                note(tally, IBAN, found)
                 return f"{IBAN}{match[0][len(found) :]}"
             # what stands behind may have been taken for its last groups: "... 3000 bitte"
             found = re.sub(r"[ -]?[A-Za-z0-9]+$", "", found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from data.personal.kinds import KEY, PASSWORD, PLACEHOLDERS, WEBHOOK, replace
+from data.personal.kinds import KEY, PASSWORD, PLACEHOLDERS, WEBHOOK, note, replace
 
 # --- webhooks -----------------------------------------------------------------------------------
 _WEBHOOK = re.compile(
@@ -153,7 +153,7 @@ def redact_passwords(text: str, tally: Counter[str]) -> str:
             found = _TAIL.sub("", found)
         if not _is_password(match, found):
             return match[0]
-        tally[PASSWORD] += 1
+        note(tally, PASSWORD, found)
         return f"{match[0][:start]}{PASSWORD}{match[0][start + len(found) :]}"
 
     text = _PASSWORD.sub(put, text)
