@@ -10,11 +10,12 @@ The words themselves are never held here: a record is known by its ids.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from data.exporting import rewriting
 from data.forgetting_databases import CopyUnusableError, erase_from_database, is_database
 from data.forgetting_files import LEFT_ALONE, Swept, rewrite_one, sweep
 from data.forgetting_models import Tainted, fall_back, strip, taint
+from data.forgetting_rewrite import holds_one
 from data.forgetting_rules import Rules
 from data.sampled import take_back
 from storage.database import Database
@@ -313,12 +315,13 @@ def _files(work: _Work) -> int:
         if path.is_file() and path.suffix not in LEFT_ALONE and not is_database(path):
             rewrite_one(path, work.rules, loose)
     held, count = _sampled(work)
-    count += work.noted(loose) + work.swept(folders)
+    count += _evaluations(work) + work.noted(loose) + work.swept(folders)
     if held is not None:
         raise held
     # In a model's vocabulary a name is a word among others.
     nameless = Rules(Erased(work.erased.member_ids, work.erased.message_ids))
-    return count + work.swept([home.checkpoints, home.finetuned], nameless)
+    models = (home.checkpoints, home.finetuned, home.models / "audits")
+    return count + work.swept(models, nameless)
 
 
 def _sampled(work: _Work) -> tuple[MynahError | OSError | None, int]:
@@ -335,6 +338,30 @@ def _sampled(work: _Work) -> tuple[MynahError | OSError | None, int]:
         except (MynahError, OSError) as error:
             held = error
     return held, count
+
+
+def _evaluations(work: _Work) -> int:
+    """What models were judged by, where it quotes what is erased, or where what the model says may
+    be it: the folder goes as a whole, its figures are in the database. How many."""
+    versions = work.database.model_versions()
+    trusted = {one.sha256 for one in versions if not one.tainted_because}
+    count = 0
+    for folder in sorted(work.home.evaluations.glob("*/")):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if _judged_model(folder) not in trusted or any(holds_one(f, work.rules) for f in files):
+            _remove(folder, work.removed)
+            count += 1
+    return count
+
+
+def _judged_model(folder: Path) -> str:
+    """By its SHA-256; "" where that is not known."""
+    for name in ("evaluation.json", "replies.jsonl"):  # the second alone while it goes on
+        with suppress(OSError, ValueError, KeyError, TypeError, StopIteration):
+            with (folder / name).open(encoding="utf-8") as file:
+                text = file.read() if name.endswith(".json") else next(file)
+            return str(json.loads(text)["model_sha256"])
+    return ""
 
 
 def _copies(work: _Work) -> int:
