@@ -40,7 +40,7 @@ from bot.messages import (
     SilentReason,
     Trace,
 )
-from bot.model_keeper import Lender
+from bot.model_keeper import Lender, RestingError
 from bot.patience import patiently
 from bot.platforms.platform import DeliveryError, DeliveryUnknownError, Platform
 from bot.react import Reacting
@@ -154,6 +154,8 @@ class Answerer:
                     trace = await self._begin(judged, delivery)
         except BusyError:
             trace = replace(trace, verdict=Silent(SilentReason.BUSY))
+        except RestingError:
+            trace = replace(trace, verdict=Silent(SilentReason.RESTING))
         except MynahError as caught:
             log.warning("Message %d is not answered. %s", message.message_id, caught)
             error = caught

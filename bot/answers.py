@@ -64,6 +64,8 @@ class BotData:
     vectors: int | None = None
     """Messages with a vector in the memory."""
     model: str = ""
+    model_note: str = ""
+    """That a version was gone back from, and why; "": it was not."""
     dataset_examples: int | None = None
     dataset_made_ms: int | None = None
 
@@ -129,6 +131,8 @@ def botdata_text(data: BotData, now_ms: int) -> str:
     if data.vectors is not None:
         lines.append(f"**Memory** {data.vectors:,} messages with a vector")
     lines.append(f"**Model** {plain(data.model) or 'none'}")
+    if data.model_note:
+        lines.append(plain(data.model_note))
     lines.append(f"**Training set** {_dataset_text(data, now_ms)}")
     fullest = sorted(data.channels, key=lambda c: (-c.messages, c.name))
     for channel in fullest:

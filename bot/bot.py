@@ -39,6 +39,7 @@ from bot.protocol import ExitCode
 from bot.rehearsal_plan import Wanted
 from bot.rehearsal_stage import Parts
 from bot.rehearsals import Rehearsals
+from bot.resting import Resting
 from bot.schedule import back_up_by_schedule
 from bot.serving import Serving
 from bot.style import Style, making_style_card
@@ -104,6 +105,7 @@ class Bot:
         self._errands: Errands
         self._rehearsals: Rehearsals
         self._erasing = Erasing(home, database)
+        self._resting = Resting(home.data_storage, self.serving.keeper)
         self.scoring: Scoring
         self._style = Style(home, database)
         self._channel_rows: Mapping[int, Mapping[str, str]] = {}
@@ -152,7 +154,9 @@ class Bot:
             self._put_together()
             await self._live()
         finally:
-            await _within(CLOSE_S, self.serving.close())
+            is_in_order = self._end is not None and self._end.code is not ExitCode.CRASHED
+            leaving = [asyncio.to_thread(self.serving.trial.leave)] if is_in_order else []
+            await _within(CLOSE_S, *leaving, self.serving.close())
 
     async def _load(self) -> None:
         try:
@@ -161,6 +165,7 @@ class Bot:
             log.warning("The style card is not used. %s", error)
         self._channel_rows = await patiently(self.database.channel_config_rows)
         self.scoring = await asyncio.to_thread(scoring_of, self.home, self.database)
+        await self._resting.follow()
         await self.serving.load()
 
     def _put_together(self) -> None:
@@ -238,6 +243,7 @@ class Bot:
         lasting = (
             *(self.intake.run(), self._keep_house(), self.serving.run()),
             self._rehearsals.run(),
+            self._resting.run(),
             score_by_the_hour(self.scoring),
         )
         style = self._style.run(
@@ -330,6 +336,8 @@ class Bot:
         log_trace(trace)
         if trace.error:
             self._note_error()
+        elif trace.sent is not None:
+            self.serving.trial.note_reply()
 
     def _note_error(self) -> None:
         self.soon(self._count("error", 1.0))
@@ -465,10 +473,10 @@ class Bot:
     async def restart(self) -> None:
         self.end(End(ExitCode.RESTART, "Restarting, as asked."))
 
-    async def deploy(self, version_id: str) -> None:
-        """Have a version of the model answer from now on. Raises MynahError where it cannot, and
-        then what answered before does."""
-        await self.serving.deploy(version_id)
+    async def deploy(self, version_id: str, force_by: str, force_why: str) -> None:
+        """Have a version of the model answer from now on. Raises MynahError where it cannot, or has
+        not passed what is asked of it, and then what answered before does."""
+        await self.serving.deploy(version_id, force_by, force_why)
         if not await patiently(self.database.how_rehearsed, version_id):
             log.warning(
                 "%s was not rehearsed: python scripts/rehearse.py run shows what it would say.",
@@ -478,6 +486,10 @@ class Bot:
     async def follow(self) -> None:
         """Have what the settings and the registry name now answer."""
         await self.serving.follow()
+
+    async def rest(self) -> bool:
+        """Give the model's memory to a training, or have it back; whether it rests now."""
+        return await self._resting.follow()
 
     def quieten(self, channel_id: int, until_ms: int) -> None:
         """Say nothing in the channel until then."""

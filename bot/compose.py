@@ -13,7 +13,17 @@ from dataclasses import replace
 
 from bot.messages import Prompt
 from bot.transcript import names_in
-from model.chat_format import Note, Own, Said, Tokenizer, Turn, encode, render, render_ask
+from model.chat_format import (
+    Note,
+    Own,
+    Said,
+    Tokenizer,
+    Turn,
+    encode,
+    layout_of,
+    render,
+    render_ask,
+)
 from model.fit import KEPT
 from storage.errors import MynahError
 
@@ -121,7 +131,7 @@ def room_for(context_tokens: int, max_reply_tokens: int) -> int:
 
 def read_ids(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
     """What may be read along of the prompts to come: the transcript, its last user turn open."""
-    ids, _ = encode(render(persona, turns), tokenizer)
+    ids, _ = encode(render(persona, turns, layout=layout_of(tokenizer)), tokenizer)
     return ids
 
 
@@ -196,5 +206,5 @@ def _size(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> int:
 
 
 def _ids(persona: str, turns: Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
-    ids, _ = encode(render_ask(persona, turns), tokenizer)
+    ids, _ = encode(render_ask(persona, turns, layout=layout_of(tokenizer)), tokenizer)
     return ids

@@ -12,6 +12,8 @@ reload                        overridden: the names of settings that the bot's e
                               read again
 deploy      version_id        {}; the model of that version answers, and is the deployed one
 follow                        {}; what the settings and the registry name now answers
+rest                          is_resting: the model left the memory for a training that is marked
+                              (bot/resting.py), nobody is answered; where none is, it comes back
 verdicts    limit             verdicts: the newest first
 rehearse    channel_ids, day, {}; recorded channels are rehearsed in silence: answered at the end,
             last, rate, seed, with events on the way (bot/rehearsal_plan.Wanted)
@@ -91,11 +93,16 @@ class Bot(Protocol):
         May say `overridden`: the settings, by name, for which the bot's environment counts.
         """
 
-    async def deploy(self, version_id: str) -> None:
-        """Serve that version of the model from now on."""
+    async def deploy(self, version_id: str, force_by: str, force_why: str) -> None:
+        """Serve that version of the model from now on; the last two are "" but where somebody lets
+        one answer that has not passed."""
 
     async def follow(self) -> None:
         """Serve what the settings and the registry name now."""
+
+    async def rest(self) -> bool:
+        """Give the model's memory to the training that is marked, or have it back; whether it
+        rests now."""
 
     async def set_setting(self, name: str, text: str) -> object:
         """Store a setting and apply it. Raises SettingError with the range."""
@@ -200,6 +207,7 @@ class Control:
             "reload": self._reload,
             "deploy": self._deploy,
             "follow": self._follow,
+            "rest": self._rest,
             "verdicts": self._verdicts,
             "set": self._set,
             "rehearse": self._rehearse,
@@ -232,12 +240,16 @@ class Control:
         return await self._bot.reload() or {}
 
     async def _deploy(self, data: dict[str, Any]) -> Mapping[str, Any]:
-        await self._bot.deploy(_text(data, "version_id", 200))
+        by, why = (str(data.get(name) or "")[:500] for name in ("force_by", "force_why"))
+        await self._bot.deploy(_text(data, "version_id", 200), by, why)
         return {}
 
     async def _follow(self, data: dict[str, Any]) -> Mapping[str, Any]:
         await self._bot.follow()
         return {}
+
+    async def _rest(self, data: dict[str, Any]) -> Mapping[str, Any]:
+        return {"is_resting": await self._bot.rest()}
 
     async def _verdicts(self, data: dict[str, Any]) -> Mapping[str, Any]:
         limit = data.get("limit", VERDICTS)

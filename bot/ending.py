@@ -16,9 +16,9 @@ from bot.platforms.discord_errors import (
 )
 from bot.protocol import ExitCode
 from bot.secret import NoTokenError, TokenPlaceError
+from model.chat_format import LayoutError
 from model.gguf_check import GgufError
 from model.llama_runtime import LoadError
-from model.tokenizers import LayoutError
 from storage.errors import MynahError
 from storage.model_registry import RegistryError
 from storage.paths import HomeError

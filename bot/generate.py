@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from bot.messages import Draft, Prompt
-from model.chat_format import CHATML, clean_name
+from model.chat_format import clean_name, layout_of
 from model.inference import Engine, Sampling, StoppedBy
 from model.remote_engine import RemoteEngine
 from storage.settings import Settings
@@ -48,7 +48,7 @@ async def generate(
             prompt.ids,
             key=prompt.key,
             sampling=sampling(settings, seed),
-            stop_ids=[engine.tokenizer.control_id(CHATML.end)],
+            stop_ids=[engine.tokenizer.control_id(layout_of(engine.tokenizer).end)],
             stop_texts=stop_texts,
             deadline_s=deadline_s,
             is_wanted=is_wanted,

@@ -141,6 +141,7 @@ class SilentReason(Enum):
     SAID_MORE = "its author said more before its turn came, and is answered on that"
     TOO_LATE = "its time was over before a word was written"
     BUSY = "more replies wait than can be written"
+    RESTING = "a model is being trained on this computer and has the memory"
     WENT_DOWN = "the bot went down twice over this message"
     NOT_YET = "it does not speak in public before its owner has seen a rehearsal"
     LURKING = "it only reads along in this channel"

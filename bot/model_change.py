@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from bot.generate import Writer
-from model.chat_format import CHATML, Said, encode, render_ask
+from model.chat_format import Said, encode, layout_of, render_ask
 from model.inference import Generation, Sampling, StoppedBy
 from model.llama_runtime import LoadError
 from model.model_server import ModelServer
 from model.remote_engine import RemoteEngine
+from model.tokenizers import refuse_controls_in_words
 from storage.errors import MynahError
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ async def close(engine: Writer) -> None:
 async def try_out_or_close(name: str, engine: Writer) -> None:
     """Have it write a few words, which may be none; where it cannot, it is closed.
 
-    Raises MynahError: LayoutError where it has not the control tokens of our layout, else what the
+    Raises MynahError: LayoutError where it has not the control tokens of a layout, else what the
     engine raises, or TrialError.
     """
     try:
@@ -174,8 +175,10 @@ async def _written(engine: Writer) -> Generation:
         sampling = Sampling(temperature=0.0, max_tokens=SERVER_TRY_TOKENS)
         return await engine.generate(_PERSONA, _TURNS, sampling=sampling)
     sampling = Sampling(temperature=0.0, max_tokens=TRY_TOKENS)
-    stop_id = engine.tokenizer.control_id(CHATML.end)
-    ids, _ = encode(render_ask(_PERSONA, _TURNS), engine.tokenizer)
+    layout = layout_of(engine.tokenizer)
+    refuse_controls_in_words(engine.tokenizer, layout)
+    stop_id = engine.tokenizer.control_id(layout.end)
+    ids, _ = encode(render_ask(_PERSONA, _TURNS, layout=layout), engine.tokenizer)
     made = await engine.generate(ids, sampling=sampling, stop_ids=[stop_id])
     engine.forget(None)
     return made

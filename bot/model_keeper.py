@@ -38,7 +38,10 @@ LOOK_S = 60.0
 
 _STOPS = "The bot stops; ask again when it runs."
 
+_RESTS = "A model is being trained on this computer and has the memory: nobody is answered."
+
 LOADING, READY, CHANGING, UNLOADED, FAILED = "loading", "ready", "changing", "unloaded", "failed"
+RESTING = "resting"
 
 
 class ChangeError(MynahError):
@@ -51,6 +54,10 @@ class ReplacedError(ChangeError):
 
 class KeeperClosedError(MynahError):
     """The bot ends."""
+
+
+class RestingError(MynahError):
+    """The model is away until a training is over (bot/resting.py)."""
 
 
 class Lender(Protocol):
@@ -112,6 +119,8 @@ class ModelKeeper:
         self._retiring: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self.is_resting = False
+        """Nothing is loaded and nothing lent until `wake`."""
         self._used_s = clock()
         self._state, self._since_s, self._reason = UNLOADED, clock(), ""
 
@@ -126,8 +135,9 @@ class ModelKeeper:
         return "" if self._wanted is None else self._wanted[0]
 
     def status(self) -> dict[str, Any]:
-        """For people: `name`, `state` (loading, ready, changing, unloaded, failed), `since_s` (for
-        how many seconds) and `reason`, a sentence: what is going on, or what went wrong last."""
+        """For people: `name`, `state` (loading, ready, changing, unloaded, resting, failed),
+        `since_s` (for how many seconds) and `reason`, a sentence: what is going on, or what went
+        wrong last."""
         since_s = round(self._clock() - self._since_s, 1)
         return {"name": self.name, "state": self._state, "since_s": since_s, "reason": self._reason}
 
@@ -169,6 +179,30 @@ class ModelKeeper:
         """Let the model go; the next `lend` loads it again. Nothing for a server elsewhere."""
         await self._as_task(self._unload())
 
+    async def rest(self) -> None:
+        """Let the model go and lend none until `wake`: RestingError for whoever asks. Nothing for a
+        server elsewhere."""
+        if self._wanted is not None and isinstance(self._wanted[1], ModelServer):
+            return
+        self.is_resting = True
+        try:
+            await self._as_task(self._unload())
+        except BaseException:
+            self.wake()
+            raise
+        if self.is_resting:
+            self._enter(RESTING, _RESTS)
+
+    def wake(self) -> None:
+        """Load it again, whether somebody asks or not. Where it does not rest nothing happens."""
+        if not self.is_resting:
+            return
+        self.is_resting = False
+        if self._held is None and not self._is_closed:
+            self._enter(UNLOADED)
+            if self._wanted is not None and (self._bringing is None or self._bringing.done()):
+                self._bringing = self._begin(self._bring_back())
+
     async def run_idle(self, minutes: Callable[[], int]) -> None:
         """Let the model go whenever nobody asked it for so many minutes; 0: never. Never ends."""
         while True:
@@ -199,6 +233,8 @@ class ModelKeeper:
         while True:
             if self._is_closed:
                 raise KeeperClosedError(_STOPS)
+            if self.is_resting:
+                raise RestingError(_RESTS)
             if self._held is not None and self._is_lendable.is_set():
                 return self._held
             await self._wait_for_one()
@@ -219,7 +255,7 @@ class ModelKeeper:
 
     async def _bring_back(self) -> None:
         async with self._in_turn:
-            if self._held is None:
+            if self._held is None and not self.is_resting:
                 await self._load_now()
 
     # -- in turn --------------------------------------------------------------------------------
@@ -229,7 +265,11 @@ class ModelKeeper:
             if self._held is not None:
                 raise ChangeError(f"{self.name} is loaded already: change it.")
             self._wanted = (name, model)
-            await self._load_now()
+            if self.is_resting and not isinstance(model, ModelServer):
+                self._enter(RESTING, _RESTS)
+            else:
+                self.is_resting = False
+                await self._load_now()
 
     async def _load_now(self) -> None:
         if self._wanted is None:
@@ -251,6 +291,8 @@ class ModelKeeper:
 
     async def _change(self, name: str, model: Model, asked: object) -> None:
         async with self._in_turn:
+            if self.is_resting:
+                raise ChangeError(f"{name} was not put to use: {_RESTS}")
             if asked is not self._last_asked:
                 raise ReplacedError(f"{name} was not put to use: another was asked for after it.")
             if self._retiring is not None:

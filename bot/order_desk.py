@@ -188,6 +188,7 @@ class OrderDesk:
             ),
             members=len(database.members()),
             model=self._bot.serving.keeper.name,
+            model_note=self._bot.serving.returned,
             dataset_examples=sum(newest.counts.get(side, 0) for side in SIDES) if newest else None,
             dataset_made_ms=newest.created_at_ms if newest else None,
         )

@@ -16,13 +16,14 @@ from weakref import WeakKeyDictionary
 
 from bot.composition import model_to_answer_with, open_engine, open_recall
 from bot.generate import Writer
-from bot.model_change import Model, Sizes
-from bot.model_keeper import ModelKeeper
+from bot.model_change import Model, Sizes, sentence
+from bot.model_keeper import KeeperClosedError, ModelKeeper
 from bot.patience import patiently
 from bot.pipeline import Pipeline
 from bot.recall import Recall
 from bot.server_trouble import ServerTrouble, WatchedServer
 from bot.spare_time import SpareTime
+from bot.trial import LOOK_S, Trial
 from model.compute import ComputeWorker
 from model.fit import available_bytes, need_of
 from model.gguf_check import check
@@ -47,6 +48,9 @@ class Serving:
         self.keeper = ModelKeeper(
             self._open, Sizes(self._need_bytes, available_bytes), on_change=self._note_model
         )
+        self.trial = Trial(home, database)
+        self.returned = ""
+        """That the version from before answers again, and why, as a sentence; "": it does not."""
         self._home = home
         self._database = database
         self._settings = settings
@@ -65,8 +69,21 @@ class Serving:
         self._parts = ExitStack()
 
     async def load(self) -> None:
-        """Open the memory and load the model that is to answer. Raises MynahError."""
+        """Open the memory and load the model that is to answer; where a version that was deployed
+        lately will not run, the one from before. Raises MynahError."""
         await asyncio.to_thread(self._open_recall)
+        await self._watch()
+        try:
+            await self._load()
+        except KeeperClosedError:
+            raise
+        except MynahError as error:
+            if not await patiently(self.trial.give_up, sentence(error)):
+                raise
+            await self._watch()
+            await self._load()
+
+    async def _load(self) -> None:
         name, model = await asyncio.to_thread(self._to_answer_with)
         await self.keeper.load(name, model)
 
@@ -79,46 +96,82 @@ class Serving:
         fails how it is. Never ends."""
         minutes = lambda: self._settings().whole("unload_after_minutes")  # noqa: E731
         await asyncio.gather(
-            self._spare_time.run(), self.keeper.run_idle(minutes), self._server_trouble.run()
+            self._spare_time.run(),
+            self.keeper.run_idle(minutes),
+            self._server_trouble.run(),
+            self._try_versions(),
         )
 
-    async def deploy(self, version_id: str) -> None:
-        """Have that version answer, and keep it as the one that is deployed.
+    async def deploy(self, version_id: str, force_by: str = "", force_why: str = "") -> None:
+        """Have that version answer, and keep it as the one that is deployed; the rest as
+        `ModelRegistry.deploy` takes it.
 
         The row comes last: a model that takes the whole process down is not there at the next
         start. Where it cannot answer, what answered before goes on. Raises MynahError.
         """
         registry = ModelRegistry(self._database, self._home)
+        force = (force_by, force_why)
+        await asyncio.to_thread(registry.check_may_answer, version_id, *force)
         version = await asyncio.to_thread(registry.verify, version_id)
-        settings = self._settings()
-        if settings.text("model_url").strip() or settings.text("model_path").strip():
-            await patiently(registry.record_deployed, version_id)
-            return  # something else answers, as the settings want it
+        if self._is_something_else_set:
+            await patiently(registry.record_deployed, version_id, *force)
+            return
         await self.keeper.change(version_id, registry.path(version))
         try:
-            await patiently(registry.record_deployed, version_id)
+            await patiently(registry.record_deployed, version_id, *force)
         except MynahError:
             await self.follow()
             raise
+        await self._watch()
 
     async def follow(self) -> None:
         """Have what the home names now answer. Raises MynahError, as `deploy` does."""
         name, model = await asyncio.to_thread(self._to_answer_with)
         await self.keeper.change(name, model)
+        await self._watch()
+
+    @property
+    def _is_something_else_set(self) -> bool:
+        """Whether the settings name a file or a server, which answers instead of what is
+        deployed."""
+        settings = self._settings()
+        return any(settings.text(name).strip() for name in ("model_url", "model_path"))
+
+    async def _watch(self) -> None:
+        """The deployed version is on trial where it answers and was deployed lately."""
+        try:
+            await patiently(self.trial.leave if self._is_something_else_set else self.trial.begin)
+            self.returned = await patiently(self.trial.told)
+        except MynahError as error:  # it answers all the same
+            log.warning("Nobody watches over the model. %s", error)
+
+    async def _try_versions(self) -> None:
+        """A version that has answered, or ran for a while, is on trial no more. Never ends."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self.trial.is_over:
+                try:
+                    await patiently(self.trial.settle)
+                except MynahError as error:
+                    log.warning("That the model runs could not be kept. %s", error)
 
     def note_settings(self) -> None:
         """They are others now."""
         self._spare_time.look_now()
 
     def status(self) -> dict[str, Any]:
-        """For people: what ModelKeeper.status says, and `trouble` with a server ("": none).
+        """For people: what ModelKeeper.status says, `trouble` with a server ("": none), and
+        `returned`: that a version was gone back from, and why ("": it was not).
 
         Of a model that is loaded here also `reading` (whether it reads along, and why not), `speed`
         ("" where it is not known), `threads`, `batch_threads`, `read_tokens` and `asked_tokens`
         (prompt tokens evaluated since it was loaded, before and after somebody asked).
         """
         engine = self.keeper.engine
-        figures: dict[str, Any] = {"trouble": self._server_trouble.sentence}
+        figures: dict[str, Any] = {
+            "trouble": self._server_trouble.sentence,
+            "returned": self.returned,
+        }
         if isinstance(engine, Engine):
             evaluated = engine.evaluated
             figures |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.chat_format import CHATML, ChatLayout, Note, Said, Tokenizer, line
+from model.chat_format import PERSONA_END, Note, Said, Tokenizer, layout_of, line
 
 _CHARS_PER_TOKEN = 4
 
@@ -31,23 +31,22 @@ class Overheads:
 class TokenCount:
     """Token counts of the pieces of an example; their sum is exact (tests/data/test_budget.py)."""
 
-    def __init__(self, tokenizer: Tokenizer, layout: ChatLayout = CHATML) -> None:
-        for control in (layout.start, layout.end):
-            tokenizer.control_id(control)  # fails now, not at the first example
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        """Raises LayoutError: now, not at the first example."""
+        self._layout = layout_of(tokenizer)
         self._tokenizer = tokenizer
-        self._layout = layout
         self._personas: dict[str, int] = {}
-        self._after_end = 1 + self._text("\n")
         self.overheads = Overheads(
-            user_turn=1 + self._text(f"{layout.user_role}\n") + self._after_end,
-            own_turn=1 + self._text(f"{layout.own_role}\n") + self._after_end,
+            user_turn=self._turn(self._layout.user_role),
+            own_turn=self._turn(self._layout.own_role),
         )
 
     def persona(self, persona: str) -> int:
-        """Of the whole system turn."""
+        """Of the whole turn that it begins with."""
         if persona not in self._personas:
-            text = f"{self._layout.system_role}\n{persona.strip()}"
-            self._personas[persona] = 1 + self._text(text) + self._after_end
+            role = self._layout.system_role or self._layout.user_role
+            begin = 1 if self._layout.begin else 0
+            self._personas[persona] = begin + self._turn(role, persona.strip())
         return self._personas[persona]
 
     def lines(self, turns: Sequence[Said | Note]) -> int:
@@ -64,6 +63,9 @@ class TokenCount:
         is own, and its text's tokens."""
         total = self.persona(persona) + self.overheads.own_turn + reply_tokens
         user_turn_open = False
+        if not self._layout.system_role and pieces and not pieces[0][0]:
+            total += self._text(PERSONA_END)  # the first lines go on the persona's turn
+            user_turn_open = True
         for is_own, count in pieces:
             total += count
             if is_own:
@@ -72,6 +74,16 @@ class TokenCount:
                 total += self.overheads.user_turn
             user_turn_open = not is_own
         return total
+
+    def _turn(self, role: str, text: str = "") -> int:
+        """Of all that stands around a turn's text, and of a text that the header goes over into."""
+        layout = self._layout
+        header = f"{layout.after_header}{text}"
+        if layout.header_end:
+            inside = self._text(role) + 1 + self._text(header)
+        else:
+            inside = self._text(f"{role}{header}")
+        return 2 + inside + (self._text(layout.after_end) if layout.after_end else 0)
 
     def _text(self, text: str) -> int:
         return len(self._tokenizer.text_ids(text))

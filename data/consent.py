@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data import preference_rows
+from data import carried, preference_rows
 from data.examples import LAYOUT, Example, read_examples
 from data.preference_rows import read_rows
 from model.chat_format import NOT_SHARED
@@ -267,6 +267,8 @@ def coverage(database: Database, mode: Mode, is_declared: bool) -> Coverage:
 
 def check_dataset_may_train(folder: Path, database: Database) -> None:
     """The trainer's door: each line's messages are looked up anew in the database as it is now.
+    Where there is no history, as on a box for training, the door that the set came through at home
+    counts (data/carried.py).
 
     Raises ConsentError where the words of any may not be used as the line does, where a message is
     gone or a turn belongs to none; ManifestError where the set was changed since it was made;
@@ -281,9 +283,18 @@ def check_dataset_may_train(folder: Path, database: Database) -> None:
             f"of a set today. {PREPARE_AGAIN}"
         )
     verify_manifest(folder)
+    if (checked := carried.read(folder)) is not None and not has_history(database):
+        if refusal := checked.why_not(folder):
+            raise ConsentError(f"{folder} may not be trained on: {refusal}")
+        return
     for where, reason in refused_lines(folder, database):
         remedy_words = _REMEDIES[reason] if reason == UNDECLARED else PREPARE_AGAIN
         raise ConsentError(f"{where} may not be trained on: {reason}. {remedy_words}")
+
+
+def has_history(database: Database) -> bool:
+    """Whether a home knows any message at all; a box for training knows none."""
+    return database.history_state()["messages"] > 0
 
 
 def refused_lines(folder: Path, database: Database) -> Iterator[tuple[str, str]]:

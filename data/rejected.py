@@ -18,11 +18,11 @@ from data.likeness import nearly_same
 from data.preference_rows import PROMPTS, Row, read_rows, to_line
 from data.sampled import FOLDER, SHOWN, Drawn, NotSampledError, complete, mark_of
 from model.chat_format import (
-    CHATML,
     Said,
     clean_name,
     cut_to_own_words,
     encode,
+    layout_of,
     render_ask,
     turns_from_json,
 )
@@ -102,12 +102,13 @@ def sample_rejected(
 
 def writer(engine: Engine, options: SamplingOptions) -> Write:
     """Has an engine write, by seed: the same prompt, try and options give the same reply."""
-    end = engine.tokenizer.control_id(CHATML.end)
+    layout = layout_of(engine.tokenizer)
+    end = engine.tokenizer.control_id(layout.end)
 
     def write(row: Row, attempt: int) -> Drawn | None:
         turns = turns_from_json(row["turns"])
         names = {turn.name for turn in turns if isinstance(turn, Said)}
-        ids, _ = encode(render_ask(row["persona"], turns), engine.tokenizer)
+        ids, _ = encode(render_ask(row["persona"], turns, layout=layout), engine.tokenizer)
         sampling = Sampling(
             temperature=options.temperature,
             max_tokens=options.max_tokens,

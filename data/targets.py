@@ -12,7 +12,7 @@ from data.personas import Personas
 from data.privacy import PLACEHOLDERS
 from data.shown import Shown
 from data.split import Region
-from model.chat_format import CHATML, NOTE_PREFIX
+from model.chat_format import MARKS, NOTE_PREFIX
 
 NOT_A_TARGET = "not among the targets asked for"
 LOST_ANSWER = "answers a line that is not here"
@@ -29,7 +29,7 @@ STARTS_KEPT = 0.2
 _NOTHING_SAID = re.compile(
     rf"(?:{'|'.join(re.escape(placeholder) for placeholder in PLACEHOLDERS)}|\W)*"
 )
-_MARKS = (CHATML.start, CHATML.end, NOTE_PREFIX.strip())
+_MARKS = (*MARKS, NOTE_PREFIX.strip())
 
 
 class Targets:

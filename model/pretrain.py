@@ -33,8 +33,9 @@ class PretrainingConfig:
     layers: int = 6
     heads: int = 4
     kv_heads: int = 2
-    context_tokens: int = 2048
     max_sequence: int = 512
+    """Longest window it learns from, and so what it says that it was made for: beyond that it talks
+    nonsense (docs/experiments.md)."""
     tokens_a_step: int = 2048
     learning_rate: float = 3e-3
     warmup_steps: int = 100
@@ -147,7 +148,7 @@ def pretrain(
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             num_key_value_heads=config.kv_heads,
-            max_position_embeddings=config.context_tokens,
+            max_position_embeddings=config.max_sequence,
             tie_word_embeddings=True,
             rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
             eos_token_id=tokenizer.eos_token_id,

@@ -42,6 +42,7 @@ from data.report.page import PAGE_FILE
 from data.style.card import make_style_card
 from data.whole_persona import training_persona
 from data.windows import WindowOptions
+from model.base_models import find_base
 from model.chat_format import Tokenizer
 from model.tokenizers import TransformersTokenizer, VocabularyFile
 from scripts.edge import add_home, add_json, ending_in_a_sentence, folder_name, stop_when_terminated
@@ -90,9 +91,9 @@ def parse_arguments() -> argparse.Namespace:
         help="longest example, persona and reply included, 256-32768 (default: 1024)")  # fmt: skip
     add("--limit", type=_count, metavar="N", help="at most N examples, drawn from all")
     add("--declare", metavar="GROUND", help="why training on content from Discord is allowed")
-    add("--base", type=Path, metavar="PATH",
-        help="the base's GGUF or folder, for counting tokens (default: the deployed model's, "
-        "else models/demo-base's)")  # fmt: skip
+    add("--base", metavar="BASE",
+        help="what will be trained, for counting tokens: a base's name (download_base.py list), "
+        "its folder or its GGUF (default: the deployed model, else demo-base)")  # fmt: skip
     add("--persona-name", help="who the model is trained to be (default: the setting)")
     add("--target", type=_target, action="append", default=[], metavar="NAME=MEMBER[,MEMBER...]",
         help="learn a persona from these members alone, by name or id; may be given again "
@@ -115,7 +116,7 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> dict[s
     for warning in warnings:
         say(warning)
     folder = home.datasets / arguments.name
-    with tokenizer_of(find_base(home, database, arguments.base)) as (tokenizer, counted_by):
+    with tokenizer_of(counting_base(home, database, arguments.base)) as (tokenizer, counted_by):
         if isinstance(tokenizer, EstimatedTokenizer):
             say(f"Token counts are {counted_by}. --base names one.")
 
@@ -159,12 +160,14 @@ def personas_of(
     return persona, Personas.of_targets(arguments.target, database.members(), text_of)
 
 
-def find_base(home: Home, database: Database, named: Path | None) -> Path | None:
-    """Whose vocabulary counts the tokens: the base named, the deployed model, or the demo base."""
+def counting_base(home: Home, database: Database, named: str | None) -> Path | None:
+    """Whose vocabulary counts the tokens: the base named, the deployed model, or the demo base.
+
+    Raises NoSuchBaseError.
+    """
     if named is not None:
-        if not named.exists():
-            raise BaseError(f"--base {named} does not exist.")
-        return _gguf_in(named) or named
+        base = find_base(named, home)
+        return _gguf_in(base) or base
     registry = ModelRegistry(database, home)
     version = registry.deployed()
     if version is not None and registry.path(version).is_file():

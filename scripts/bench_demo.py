@@ -33,11 +33,11 @@ from data.samples.others import other_community
 from data.split import VALIDATION
 from data.windows import WindowOptions
 from model.chat_format import (
-    CHATML,
     Said,
     Tokenizer,
     clean_name,
     encode,
+    layout_of,
     persona_text,
     render_example,
 )
@@ -118,7 +118,7 @@ def sample_replies(home: Home, gguf: Path, *, count: int, settings: Settings) ->
             draft = engine.generate_blocking(
                 prompt.ids,
                 sampling=sampling(settings, seed=number),
-                stop_ids=[engine.tokenizer.control_id(CHATML.end)],
+                stop_ids=[engine.tokenizer.control_id(layout_of(engine.tokenizer).end)],
                 stop_texts=[f"\n{clean_name(name)}:" for name in prompt.names],
             ).text
             before += begins_as_a_member.search(draft) is not None

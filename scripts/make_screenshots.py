@@ -40,6 +40,12 @@ SIZE = (1000, 680)
 REPORT_SIZE = (1000, 1640)
 DAY_MS = 24 * 3_600_000
 REHEARSED = ("the-hearth", "raid-table", "dice-night")
+MODELS = (
+    ("demo-base", "base", 0.0),
+    ("lantern-20261120-2140", "tuned", 88.4),
+    ("lantern-20261127-0910", "tuned", 79.2),
+)
+"""Name, kind, and the score of its personality."""
 SAID = (
     "anyone up for a raid tonight?|who took the last potion|brb dinner|that boss again lol|"
     "gg everyone|is the server down or is it me|new patch looks good|i was promised cake"
@@ -47,7 +53,7 @@ SAID = (
 
 
 def furnish(home: Home) -> None:
-    """The sample's history, two versions of a model, and a week of verdicts to draw."""
+    """The sample's history, three versions of a model, and a week of verdicts to draw."""
     chance = random.Random(5)
     now_ms = time.time_ns() // 1_000_000
     with (
@@ -58,7 +64,7 @@ def furnish(home: Home) -> None:
         import_paths(database, [Path(folder)], origin=Origin.SAMPLE, quarantine=home.quarantine)
         gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
         registry = ModelRegistry(database, home)
-        for name, kind in (("demo-base", "base"), ("lantern-20261120-2140", "tuned")):
+        for days, (name, kind, score) in enumerate(MODELS):
             registry.register(
                 ModelVersion(
                     name,
@@ -67,11 +73,17 @@ def furnish(home: Home) -> None:
                     str(gguf),
                     "0" * 64,
                     gguf.stat().st_size,
-                    now_ms - DAY_MS,
+                    now_ms - (9 - days) * DAY_MS,
                     "demo-base",
                     profile="demo",
+                    deploy_at=85.0 if score else None,
+                    audit_needed=bool(score),
                 )
             )
+            if score:
+                passed = score >= 85.0
+                registry.record_evaluation(name, "personality", score, 85.0, passed, {})
+                registry.record_evaluation(name, "audit", None, None, True, {})
         rows = []
         for number in range(4_000):
             at_ms = now_ms - int(chance.random() ** 1.5 * 7 * DAY_MS)

@@ -107,7 +107,7 @@ def judge(asked: Asked, progress: Progress = lambda stage, done, total: None) ->
     seconds: dict[str, float] = {}
     held, further = _split(asked)
     with _timed("replies", seconds):
-        written, sha256 = _written(asked, held, lambda *at: progress("replies", *at))
+        written, sha256 = written_replies(asked, held, lambda *at: progress("replies", *at))
     with _timed("expecting", seconds):
         progress("expecting", 0, 1)
         own, base, letters = _expected(asked, held, further)
@@ -161,9 +161,10 @@ def _split(asked: Asked) -> tuple[list[HeldOut], list[Reply]]:
     return held, [one.real for one in rest if one.example_id not in chosen]
 
 
-def _written(
+def written_replies(
     asked: Asked, held: Sequence[HeldOut], progress: Callable[[int, int], None]
 ) -> tuple[list[Written], str]:
+    """What the model answers to each, and its SHA-256. Raises GgufError, EngineError, OSError."""
     room = asked.context_tokens + asked.sampling.max_tokens
     with Engine.load(asked.gguf, context_tokens=room, threads=asked.threads) as engine:
         mark = mark_of(engine.sha256, asked.sampling, asked.seed)

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from bot.answer import BEGINNINGS
+from bot.generate import Writer
 from bot.intake import Intake
 from bot.messages import Deleted, IncomingMessage, Reply, ReplyReason, Silent, SilentReason, Trace
+from bot.model_keeper import OneEngine, RestingError
 from bot.pipeline import Pipeline
 from bot.verdicts import BEGUN, FAILED, SENDING, SENT
 from model.chat_format import Note, Said
@@ -373,6 +375,28 @@ async def test_more_than_can_wait_are_told_to_nobody_and_counted(
     reasons = sorted(r.reason for r in database.verdicts(9) if r.verdict == "silent")
     assert reasons == [SilentReason.BUSY.value] * 2
     assert len(room.sent) == 2
+
+
+class RestingLender(OneEngine):
+    """A keeper that rests."""
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Writer]:
+        raise RestingError("A model is being trained.")
+        yield self._engine
+
+
+async def test_while_a_model_is_trained_nobody_is_answered_and_nothing_failed(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.bot.test_pipeline.OneEngine", RestingLender)
+    room = Room()
+    pipeline = make(database, engine, room, **QUICK)
+    async with running(pipeline, database) as intake:
+        intake.tell(said("Mynah?", 1))
+        await intake.drained()
+    assert row(database, 1).reason == SilentReason.RESTING.value
+    assert room.sent == []
 
 
 # -- what is taken away while a reply is written -------------------------------------------------

@@ -361,11 +361,14 @@ async def test_what_goes_wrong_is_answered_without_its_words(bot: Bot) -> None:
 async def test_botdata_names_channels_with_their_counts(bot: Bot) -> None:
     listed = ChannelCount(FIRST_SNOWFLAKE + 1, "tavern", 1200)
     old = ChannelCount(7, "old_room", 3000, is_listed=False)
-    bot.data = BotData((listed, old), 17, 4000, "demo-base", 800, NOW_MS - 90_000_000)
+    bot.data = BotData(
+        (listed, old), 17, 4000, "demo-base", "It came back.", 800, NOW_MS - 90_000_000
+    )
     assert (await text_of(bot, "!botdata")).splitlines() == [
         "**Stored** 4,200 messages of 17 members in 2 channels",
         "**Memory** 4,000 messages with a vector",
         "**Model** demo-base",
+        "It came back.",
         "**Training set** 800 examples, 1 d 1 h old",
         "old\\_room 3,000 (not listed: not read any more)",
         f"<#{FIRST_SNOWFLAKE + 1}> 1,200",

@@ -53,13 +53,17 @@ class Parrot:
         self.asked.append(("reload", None))
         return None if self.overridden is None else {"overridden": self.overridden}
 
-    async def deploy(self, version_id: str) -> None:
-        self.asked.append(("deploy", version_id))
+    async def deploy(self, version_id: str, force_by: str, force_why: str) -> None:
+        self.asked.append(("deploy", (version_id, force_by, force_why)))
         if version_id != "v2":
             raise NoVersionError("There is no such version.")
 
     async def follow(self) -> None:
         self.asked.append(("follow", None))
+
+    async def rest(self) -> bool:
+        self.asked.append(("rest", None))
+        return True
 
     async def set_setting(self, name: str, text: str) -> object:
         self.asked.append(("set", (name, text)))
@@ -138,7 +142,7 @@ async def test_every_request_is_carried_out(tmp_path: Path) -> None:
         assert parrot.asked == [
             ("restart", None),
             ("reload", None),
-            ("deploy", "v2"),
+            ("deploy", ("v2", "", "")),
             ("follow", None),
             ("set", ("temperature", "0.5")),
             ("exclude", (7, True)),

@@ -189,11 +189,11 @@ async def test_a_full_disk_is_waited_for_before_the_row(
     add(database, home, "v1", tiny)
     record, left = ModelRegistry.record_deployed, [2]
 
-    def busy(self: ModelRegistry, version_id: str) -> Any:
+    def busy(self: ModelRegistry, version_id: str, *force: str) -> Any:
         if left[0]:
             left[0] -= 1
             raise DatabaseUnwritableError("full")
-        return record(self, version_id)
+        return record(self, version_id, *force)
 
     monkeypatch.setattr(ModelRegistry, "record_deployed", busy)
     async with serving(home, database) as serves:

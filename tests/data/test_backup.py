@@ -360,6 +360,9 @@ def test_what_is_erased_leaves_the_archives(
 
 
 def test_what_was_asked_for_since_holds_after_a_restore(home: Home, tmp_path: Path) -> None:
+    with Database.open(home.database) as database:
+        registry = ModelRegistry(database, home)
+        registry.record_evaluation("first", "audit", None, None, True, {}, "")
     made = create(home)
     kept = tmp_path / "stick"
     home.backups.rename(kept)  # out of the reach of erase_from_backups
@@ -370,6 +373,8 @@ def test_what_was_asked_for_since_holds_after_a_restore(home: Home, tmp_path: Pa
         stranger = database.begin_forgetting(MIRA + 77, "test", 2)  # whom the backup never knew
         database.end_erasures([stranger.erasure_id])
         database.set_consent(BOB, "opted_out", 5)
+        registry = ModelRegistry(database, home)
+        registry.record_evaluation("first", "audit", None, None, False, {"spans": 2}, "")
         database.mark_deleted([3], 6)
         database.end_erasures([e.erasure_id for e in database.erasures()])
     with pytest.raises(BackupError, match="not empty"):
@@ -385,6 +390,8 @@ def test_what_was_asked_for_since_holds_after_a_restore(home: Home, tmp_path: Pa
         bob = database.member(BOB)
         assert bob is not None
         assert (bob.consent, bob.consent_at_ms) == ("opted_out", 5)
+        tested = database.evaluations("first")
+        assert [(one.passed, one.figures) for one in tested] == [(True, {}), (False, {"spans": 2})]
         assert database.messages_by_id([3])[0].deleted_at_ms is not None
         assert database.messages_by_id([4])[0].content == "line 4"
         assert database.has_erasures()  # the next start sees to what was derived

@@ -122,7 +122,7 @@ def anonymous():  # not the libraries' pages, which count as this process's own 
 before = anonymous()
 model, _ = load_model(Path(sys.argv[2]), use_mmap=False)
 params = llama_cpp.llama_context_default_params()
-params.n_ctx, params.n_batch, params.n_ubatch = cells_of(2048, 8), 512, 512
+params.n_ctx, params.n_batch, params.n_ubatch = cells_of(512, 8), 512, 512
 params.n_seq_max, params.kv_unified, params.n_threads_batch = 16, True, 1
 params.n_outputs_max = 16
 context = llama_cpp.llama_init_from_model(model, params)
@@ -138,7 +138,7 @@ def test_agrees_with_a_process_that_has_loaded_the_demo_base() -> None:
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", MEASURE, str(root), str(DEMO_GGUF)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    need = need_of(check(DEMO_GGUF), context_tokens=2048, channels=8, use_mmap=False)
+    need = need_of(check(DEMO_GGUF), context_tokens=512, channels=8, use_mmap=False)
     # Small enough that the parts that do not grow with a model count.
     assert need.total_bytes == pytest.approx(int(done.stdout), rel=0.25)
 

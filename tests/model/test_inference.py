@@ -331,6 +331,7 @@ def test_close_ends_what_runs(f16_gguf: Path) -> None:
 def test_no_more_context_than_the_model_was_made_for(
     q4_gguf: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     with Engine.load(q4_gguf, context_tokens=tiny.TRAINED_CONTEXT * 2, threads=1) as engine:
         assert engine.context_tokens == tiny.TRAINED_CONTEXT
     assert "was made for 32768 tokens" in caplog.text

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model.chat_format import Said, encode, render_ask
+from model.chat_format import LayoutError, Said, encode, render_ask
 from model.tokenizers import (
-    LayoutError,
     LlamaTokenizer,
     TokenizerClosed,
     TransformersTokenizer,

@@ -307,7 +307,7 @@ def test_a_run_from_one_end_to_the_other(exports: Path, tmp_path: Path) -> None:
     for key in ("ttft_p50_s", "full_p95_s", "decode_ratio", "pss_mb", "prompt_rate", "full_ratio"):
         assert made[key] > 0
     assert made["total_prompt_tokens"] >= made["prompt_tokens_p50"]
-    assert all(len(one["messages"]) == 1 + IN_VIEW for one in stand_in.asked)
+    assert all(1 < len(one["messages"]) <= 1 + IN_VIEW for one in stand_in.asked)
     assert "reply 4 of 4" in done.stderr
     assert again.returncode == 2
     assert "holds messages already" in again.stderr

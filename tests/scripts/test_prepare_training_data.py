@@ -56,7 +56,11 @@ def test_an_export_is_refused_then_declared_then_remembered(tmp_path: Path) -> N
     first = (home.datasets / "a" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Mynah, a regular of The Testers." in first
 
-    again = run("--home", str(tmp_path), "--name", "b", "--limit", "20", "--persona-name", "Pip")
+    named = ("--name", "b", "--limit", "20", "--persona-name", "Pip", "--base")
+    missing = run("--home", str(tmp_path), *named, "llama-3.2-3b-instruct")
+    assert missing.returncode == 2
+    assert "download_base.py get llama-3.2-3b-instruct" in missing.stderr
+    again = run("--home", str(tmp_path), *named, "demo-base")
     assert again.returncode == 0, again.stderr
     second = (home.datasets / "b" / "training_data.jsonl").read_text(encoding="utf-8")
     assert "You are Pip, a regular of The Testers." in second
