@@ -128,7 +128,8 @@ def model_to_answer_with(home: Home, database: Database, settings: Settings) -> 
     """Name and place of the model: the server at `model_url`, else the file at `model_path`, else
     the deployed version, else the small base.
 
-    Raises NoModelError where none is there.
+    Raises NoModelError where none is there, RegistryError where `model_path` names a version that
+    may not answer.
     """
     if address := settings.text("model_url").strip():
         try:
@@ -136,14 +137,15 @@ def model_to_answer_with(home: Home, database: Database, settings: Settings) -> 
         except BadServerError as error:
             raise NoModelError(str(error)) from None
         return server.label, server
+    registry = ModelRegistry(database, home)
     if chosen := settings.text("model_path").strip():
         path = home.absolute(os.path.expanduser(chosen))  # noqa: PTH111
         if not path.is_file():
             raise NoModelError(
                 f"There is no model at {path}; correct MODEL_PATH (the setting model_path)."
             )
+        registry.check_file_may_answer(path)
         return path.stem, path
-    registry = ModelRegistry(database, home)
     if (version := registry.deployed()) is not None:
         return version.version_id, registry.path(version)
     for base in sorted(DEMO_BASE_DIR.glob("*.gguf")):

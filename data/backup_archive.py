@@ -40,7 +40,7 @@ _LEVEL = 1
 """Of deflate: chat shrinks to a third at 100 MB a second; 9 saves a tenth more at a fifth of it."""
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError,
-    NotImplementedError, RuntimeError, SealBrokenError,
+    NotImplementedError, RuntimeError, OverflowError, SealBrokenError,
 )  # fmt: skip
 _FOLDERS = ("data_storage", "models", "personas")
 """What an archive may put into a home, and nothing else."""
@@ -270,6 +270,8 @@ def safe(name: str) -> str:
     """A path that stays in the home, on every system. Raises ValueError."""
     parts = PurePosixPath(name).parts
     odd = any(p in ("..", ".") or ":" in p or "\\" in p or "\0" in p for p in parts)
+    # Of "a//b", what stands behind "a/" would be taken for a path from the root.
+    odd = odd or PurePosixPath(name).as_posix() != name
     if len(parts) < 2 or parts[0] not in _FOLDERS or odd:
         raise ValueError(f"a path out of the home: {name}")
     return name

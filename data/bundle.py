@@ -32,16 +32,21 @@ FORMAT = 1
 MANIFEST = "bundle.json"
 DATASET, MODEL = "dataset", "model"
 
+FOLDER = "bundles"
+"""In data_storage: where bundles are made and fetched into. Forgetting anybody removes them."""
+
 _PLACES = {
-    "data_storage/training": 1,
-    "data_storage/evaluations": 1,
-    "data_storage/logs/training": 1,
-    "models/bases": 1,
-    "models/checkpoints": 1,
-    "models/finetuned": 2,
-    "models/embedder": 0,
+    DATASET: {"data_storage/training": 1, "models/bases": 1},
+    MODEL: {
+        "models/finetuned": 2,
+        "models/checkpoints": 1,
+        "models/embedder": 0,
+        "data_storage/evaluations": 1,
+        "data_storage/logs/training": 1,
+    },
 }
 """Where a bundle's folders belong, and how deep below."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MANIFEST_BYTES = 64 << 20
 _DENSE = frozenset({".gguf", ".safetensors", ".npz", ".png", ".gz", ".zip"})
 
@@ -83,8 +88,17 @@ class Bundle:
 def write_bundle(path: Path, files: Mapping[str, Path], bundle: Bundle) -> Bundle:
     """Write a zip of `files` (path in the home -> where it lies now), beside `path` first.
 
-    Raises BundleError where the file is there already, OSError.
+    Raises BundleError where the file is there already, or a folder has a name that no system would
+    take; OSError.
     """
+    for folder in bundle.folders:
+        try:
+            _place(folder, bundle.what)
+        except ValueError:
+            raise BundleError(
+                f"{folder} cannot be put into a bundle: rename it, without a dot or blank at "
+                "either end, colons and backslashes."
+            ) from None
     if path.exists():
         raise BundleError(f"{path} is there already: name another file with --out.")
     unfinished = path.with_name(f".{path.name}.part")
@@ -111,10 +125,15 @@ def write_bundle(path: Path, files: Mapping[str, Path], bundle: Bundle) -> Bundl
 def read_bundle(path: Path) -> Bundle:
     """What bundle.json says, once the zip was found to hold just that, by its table of contents.
 
-    Raises BackupDamagedError, OSError.
+    Raises BackupDamagedError, BundleError where it is not there or a newer version made it,
+    OSError.
     """
+    if not path.is_file():
+        raise BundleError(f"There is no file {path}.")
     with reading(path, "bundle"), zipfile.ZipFile(path) as archive:
         listed = archive.infolist()
+        if any(info.compress_type not in _METHODS for info in listed):
+            raise ValueError("it is packed in a way that no bundle is")
         if archive.getinfo(MANIFEST).file_size > _MOST_MANIFEST_BYTES:
             raise ValueError("its table is too long")
         bundle = _from_json(archive.read(MANIFEST))
@@ -131,16 +150,26 @@ def read_bundle(path: Path) -> Bundle:
 
 def _from_json(text: bytes) -> Bundle:
     value: dict[str, Any] = json.loads(text)
+    if value["kind"] == "bundle" and int(value["format"]) > FORMAT:
+        raise BundleError(
+            "The bundle was made by a newer version of Mynah than this one: update Mynah here."
+        )
     if value["kind"] != "bundle" or value["format"] != FORMAT or value["what"] not in _WHATS:
         raise ValueError("another format")
-    folders = tuple(_place(str(folder)) for folder in value["folders"])
+    folders = tuple(_place(str(folder), value["what"]) for folder in value["folders"])
+    sets = [folder for folder in folders if folder.startswith("data_storage/training/")]
+    if len(sets) != (value["what"] == DATASET):
+        raise ValueError("a bundle of a set brings one set")
     entries = {
         safe(name): Entry(str(e["sha256"]), int(e["size_bytes"]))
         for name, e in value["entries"].items()
     }
+    above = {str(path).casefold() for name in entries for path in PurePosixPath(name).parents}
     for name in entries:
         if not any(name.startswith(f"{folder}/") for folder in folders):
             raise ValueError(f"{name} belongs to no folder")
+        if name.casefold() in above or _is_odd(name):
+            raise ValueError(f"{name} is no file's name")
     facts = dict(value["facts"])
     return Bundle(
         value["what"], str(value["name"]), int(value["created_at_ms"]), folders, facts, entries
@@ -150,15 +179,20 @@ def _from_json(text: bytes) -> Bundle:
 _WHATS = (DATASET, MODEL)
 
 
-def _place(folder: str) -> str:
-    """A folder that a bundle may bring. Raises ValueError."""
+def _place(folder: str, what: str) -> str:
+    """A folder that a bundle of that kind may bring. Raises ValueError."""
     path = PurePosixPath(safe(folder))
-    for place, depth in _PLACES.items():
+    for place, depth in _PLACES[what].items():
         below = path.parts[len(PurePosixPath(place).parts) :]
         is_there = path.is_relative_to(place) and len(below) == depth
-        if is_there and folder == path.as_posix() and not any(p.startswith(".") for p in below):
+        if is_there and not _is_odd(folder) and not any(p.startswith(".") for p in below):
             return folder
     raise ValueError(f"a folder that no bundle brings: {folder}")
+
+
+def _is_odd(name: str) -> bool:
+    """Whether Windows would take a part of the path for another name."""
+    return any(part.endswith((".", " ")) for part in PurePosixPath(name).parts)
 
 
 def _is_dense(path: Path) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from data.bundle import FOLDER as BUNDLES
 from data.erased import Erased
 from data.exporting import rewriting
 from data.forgetting_databases import CopyUnusableError, erase_from_database, is_database
@@ -225,7 +226,7 @@ def _end(work: _Work, ids: Sequence[int]) -> None:
     """Nothing is kept of whom it was; a line that came into a transcript meanwhile goes."""
     _rows(work)
     work.database.empty_erasures(ids)
-    work.database.scrub()
+    work.database.scrub(is_rewritten=True)
     work.database.end_erasures(ids)
 
 
@@ -305,6 +306,8 @@ def _files(work: _Work) -> int:
     for path in home.personal_exports.glob("*"):
         if any(str(member_id) in path.name for member_id in work.erased.member_ids):
             _remove(path, work.removed)
+    for path in (home.data_storage / BUNDLES).glob("*"):  # packed again in seconds
+        _remove(path, work.removed)
     folders = [
         folder
         for folder in sorted(home.data_storage.iterdir())
@@ -356,7 +359,8 @@ def _evaluations(work: _Work) -> int:
 
 def _judged_model(folder: Path) -> str:
     """By its SHA-256; "" where that is not known."""
-    for name in ("evaluation.json", "replies.jsonl"):  # the second alone while it goes on
+    # The second alone while it goes on, the third where people alone were asked.
+    for name in ("evaluation.json", "replies.jsonl", "blind/replies.jsonl"):
         with suppress(OSError, ValueError, KeyError, TypeError, StopIteration):
             with (folder / name).open(encoding="utf-8") as file:
                 text = file.read() if name.endswith(".json") else next(file)

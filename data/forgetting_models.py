@@ -100,11 +100,19 @@ def learned_by(home: Home, registry: ModelRegistry, version: ModelVersion) -> Tr
     learned = trained_on.read(registry.path(version).parent)
     if learned is not None:
         return learned
+    if (folder := set_of(home, version)) is not None:
+        with suppress(OSError, KeyError, ValueError):
+            files = (FILES[TRAINING], *LEARNED)
+            return trained_on.of_dataset(*(folder / name for name in files))
+    return None
+
+
+def set_of(home: Home, version: ModelVersion) -> Path | None:
+    """The training set that a version was made from, where this home has it as it was then."""
     for folder in sorted(home.datasets.glob("*/")):
-        with suppress(ManifestError, OSError, KeyError, ValueError):
+        with suppress(ManifestError):
             if content_hash(folder, ADDED_LATER) == version.dataset_sha256:
-                files = (FILES[TRAINING], *LEARNED)
-                return trained_on.of_dataset(*(folder / name for name in files))
+                return folder
     return None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from data.report.page import TEMPLATES, write_private
 from storage.database import Database
-from storage.gates import Gate, gates_of, latest_of
+from storage.gates import PEOPLE, Gate, gates_of, latest_of
 from storage.paths import Home
 from storage.records import Deployment, Evaluation, ModelVersion
 from storage.version_facts import Value, facts_of
@@ -140,6 +140,8 @@ def _judged(one: Evaluation) -> Happened:
     needed = "" if one.needed is None else f" ({one.needed:g} needed)"
     passed = "passed" if one.passed else "not passed"
     said = f"{one.kind}{score}{needed}: {passed}"
+    if one.kind == PEOPLE:  # the less they tell, the better
+        said = str(one.figures.get("said") or said)
     return Happened(one.at_ms, said, "good" if one.passed else "warn")
 
 

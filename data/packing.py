@@ -2,7 +2,8 @@
 
 A set is let out by the door that a training asks too (data/consent.py); its verdict goes along, for
 the box has no history to ask. Whatever leaves holds members' words, and what is forgotten at home
-afterwards is forgotten at home alone: so a bundle is to be deleted once it was unpacked.
+afterwards is forgotten at home alone, with the bundles that lie in its own folder: one that was
+carried elsewhere is to be deleted once it was unpacked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data import carried
-from data.bundle import DATASET, MODEL, Bundle, BundleError, write_bundle
+from data.bundle import DATASET, FOLDER, MODEL, Bundle, BundleError, write_bundle
 from data.carried import Checked
 from data.consent import check_dataset_may_train, has_history
 from model import forge
@@ -28,8 +29,6 @@ from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
 from storage.records import Evaluation, ModelVersion
 
-FOLDER = "bundles"
-"""In data_storage, where forgetting reaches."""
 _BASE_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.md", "LICENSE*")
 
 Folders = dict[str, dict[str, Path]]
@@ -69,7 +68,9 @@ def pack_dataset(
         "profile": profile.model_dump(mode="json"),
         "base": base,
     }
-    return _written(home, DATASET, name, folders, facts, out)
+    made = _written(home, DATASET, name, folders, facts, out)
+    carried.note_handed_out(home.data_storage, checked)
+    return made
 
 
 def pack_model(

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +25,27 @@ from filelock import FileLock, Timeout
 from data import carried
 from data.backup_archive import Entry, reading, take
 from data.bundle import DATASET, Bundle, BundleError, read_bundle
+from data.bundled_model import read_model
 from data.carried import Checked
 from data.consent import check_dataset_may_train, has_history
 from data.erased import Erased
 from data.forgetting_files import sweep
-from data.forgetting_models import learned_by, strip, taint_if_lost
+from data.forgetting_models import RETRAIN_DAYS, learned_by, set_of, strip, taint_if_lost
 from data.forgetting_rules import Rules
 from model import forge, trained_on
 from model.base_models import find_base
-from model.profile import Profile
+from model.profile import Audit, Judge, Profile
 from storage.database import Database
 from storage.errors import MynahError
+from storage.gates import force_command, judge_command
 from storage.manifest import MANIFEST_NAME, placing, sha256_file, write_text_atomically
 from storage.model_registry import ModelRegistry
 from storage.paths import Home
-from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER, ModelVersion
+from storage.records import DELETED_MESSAGE, FORGOTTEN_MEMBER, Evaluation, ModelVersion
 
 Say = Callable[[str], None]
 
-_KEPT_FIELDS = frozenset(
-    "version_id kind sha256 size_bytes created_at_ms base dataset_sha256 profile parents notes "
-    "deploy_at audit_needed".split()
-)
-"""Of a version: what it is. What was decided about it in the other home is not decided here."""
+_DAY_MS = 24 * 60 * 60 * 1000
 _QUOTING = frozenset({".html", ".md"})
 _ROOM_BYTES = 64 << 20
 
@@ -99,6 +98,7 @@ def _take_dataset(path: Path, bundle: Bundle, home: Home, database: Database, sa
                 (work / carried.NAME).unlink()
 
     places, made = _placed(path, bundle, home, say, may_stay)
+    _renew(bundle, places, checked, database)
     remarks = []
     if (at := places.get(f"models/bases/{base['name']}")) is not None:
         profile = profile.with_(base=str(at))
@@ -118,28 +118,51 @@ def _take_dataset(path: Path, bundle: Bundle, home: Home, database: Database, sa
 def _take_model(path: Path, bundle: Bundle, home: Home, database: Database, say: Say) -> Unpacked:
     registry = ModelRegistry(database, home)
     with reading(path, "bundle"):
-        told = dict(bundle.facts["version"])
-        gguf = str(bundle.facts["gguf"])
-        values = {f.name: told[f.name] for f in fields(ModelVersion) if f.name in _KEPT_FIELDS}
-        values["parents"] = tuple(map(str, values["parents"]))
-        version = ModelVersion(**values, status="candidate", gguf_path="")
-        if bundle.entries[gguf] != Entry(version.sha256, version.size_bytes):
-            raise ValueError("its model is not the one that it registers")
-        if version.kind == "base" or version.version_id != bundle.name:
-            raise ValueError("it registers another version than it names")
-        evaluations = [dict(one) for one in bundle.facts["evaluations"]]
+        told = read_model(bundle)
+    version, evaluations = told.version, told.evaluations
     _refuse_taken_id(registry, version)
     places, made = _placed(path, bundle, home, say)
-    folder, _, name = gguf.rpartition("/")
-    version = replace(version, gguf_path=home.relative(places[folder] / name))
+    version = replace(version, gguf_path=home.relative(places[told.folder] / told.file))
+    remarks = []
+    if not _was_given_from_here(home, version):
+        usual = Judge().deploy_at, Audit().is_needed
+        version, evaluations = replace(version, deploy_at=usual[0], audit_needed=usual[1]), ()
+        remarks.append(_not_from_here(version))
     registered = registry.register(version)
+    if told.tainted_because:
+        database.taint_model(
+            version.version_id, told.tainted_because, told.tainted_at_ms, told.retrain_by_ms
+        )
+    if learned_by(home, registry, registered) is None and database.tombstones():
+        # Not on record what it learned: taken for one that learned from them (forgetting_models).
+        now_ms = time.time_ns() // 1_000_000
+        by_ms = now_ms + RETRAIN_DAYS * _DAY_MS
+        database.taint_model(version.version_id, FORGOTTEN_MEMBER, now_ms, by_ms)
+    registered = taint_if_lost(home, database, registry.get(version.version_id))
+    # What opens the gates comes after all that bars it.
     _record(registry, database, version, evaluations, places)
-    if told.get("tainted_at_ms"):
-        because, at_ms = str(told["tainted_because"]), int(told["tainted_at_ms"])
-        database.taint_model(version.version_id, because, at_ms, int(told["retrain_by_ms"]))
-    registered = taint_if_lost(home, database, registered)
-    remarks = _without_erased(home, database, registered, places)
+    remarks += _without_erased(home, database, registered, places)
     return Unpacked(bundle, places, made, version=registered, remarks=tuple(remarks))
+
+
+# -- a model -------------------------------------------------------------------------------------
+
+
+def _was_given_from_here(home: Home, version: ModelVersion) -> bool:
+    """Whether it learned from a set of this home's. Who was never given that does not know its
+    hash, and could write any verdict."""
+    is_known = carried.was_handed_out(home.data_storage, version.dataset_sha256)
+    return is_known or set_of(home, version) is not None
+
+
+def _not_from_here(version: ModelVersion) -> str:
+    name = version.version_id
+    return (
+        f"The set that {name} was trained on is none of this home's, so what the other home says "
+        f"of how it was judged does not count here: a score of {version.deploy_at:g} and a leak "
+        f"audit are asked for. Have the set here and judge it ({judge_command(name)}), or take it "
+        f"on you: {force_command(name)}"
+    )
 
 
 # -- folders --------------------------------------------------------------------------------------
@@ -206,12 +229,28 @@ def _refuse_too_little_room(home: Home, needed_bytes: int) -> None:
 # -- what goes with them --------------------------------------------------------------------------
 
 
+def _renew(
+    bundle: Bundle, places: Mapping[str, Path], checked: Checked, database: Database
+) -> None:
+    """Of a set that was here already: the newer verdict counts, and its days begin anew."""
+    for at, place in places.items():
+        if at.startswith("data_storage/training/") and not has_history(database):
+            known = carried.read(place)
+            is_newer = known is None or known.at_ms < checked.at_ms
+            if is_newer and not checked.why_not(place):
+                carried.write(place, checked)
+
+
 def _write_profile(home: Home, dataset: str, profile: Profile) -> Path:
-    """As YAML (JSON is YAML), for --profile."""
+    """As YAML (JSON is YAML), for --profile; beside one that says something else."""
     folder = home.data_storage / "profiles"
     folder.mkdir(exist_ok=True)
+    text = json.dumps(profile.model_dump(mode="json"), indent=2) + "\n"
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
     path = folder / f"{dataset}-{profile.name}.yaml"
-    write_text_atomically(path, json.dumps(profile.model_dump(mode="json"), indent=2) + "\n")
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
+        path = folder / f"{dataset}-{profile.name}-{mark}.yaml"
+    write_text_atomically(path, text)
     return path
 
 
@@ -241,31 +280,35 @@ def _record(
     registry: ModelRegistry,
     database: Database,
     version: ModelVersion,
-    evaluations: list[dict[str, Any]],
+    evaluations: Iterable[Evaluation],
     places: Mapping[str, Path],
 ) -> None:
     """What is known of how it was judged, once."""
     known = {(one.kind, one.at_ms) for one in registry.evaluations(version.version_id)}
     for one in evaluations:
-        if (one["kind"], one["at_ms"]) not in known:
+        if (one.kind, one.at_ms) not in known:
             database.add_evaluation(
                 version.version_id,
-                str(one["kind"]),
-                at_ms=int(one["at_ms"]),
-                score=one["score"],
-                needed=one["needed"],
-                passed=bool(one["passed"]),
-                figures=dict(one["figures"]),
-                report=_moved(str(one["report"]), places),
+                one.kind,
+                at_ms=one.at_ms,
+                score=one.score,
+                needed=one.needed,
+                passed=one.passed,
+                figures=one.figures,
+                report=_moved(one.report, places),
             )
 
 
 def _moved(report: str, places: Mapping[str, Path]) -> str:
-    """A report's path, where its folder lies beside its usual place."""
+    """Where a report lies that came along, for its folder may lie beside its usual place; "" of
+    any other."""
     for at, place in places.items():
         if report.startswith(f"{at}/"):
-            return f"{at.rpartition('/')[0]}/{place.name}/{report[len(at) + 1 :]}"
-    return report
+            found = place / report[len(at) + 1 :]
+            is_in_it = found.resolve().is_relative_to(place.resolve())
+            parent = at.rpartition("/")[0]
+            return f"{parent}/{place.name}/{report[len(at) + 1 :]}" if is_in_it else ""
+    return ""
 
 
 def _without_erased(

@@ -12,7 +12,7 @@ import os
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 from gui.child_process import TOKEN_VARIABLE, console_python
@@ -68,10 +68,12 @@ def start(
     on_said: Callable[[str], object] | None = None,
     stdin: str | None = None,
     talks: bool = False,
+    may_end_with: Collection[int] = (0,),
 ) -> ScriptRun:
     """Start scripts/`script` on the home. `stdin` is written and closed (a token goes that way).
 
-    `talks` keeps stdin open for `tell`. Raises OSError where no process can be started.
+    `talks` keeps stdin open for `tell`; `may_end_with`: the statuses with which a result is one.
+    Raises OSError where no process can be started.
     """
     environment = {k: v for k, v in os.environ.items() if k != TOKEN_VARIABLE}
     file = PROGRAM_DIR / "scripts" / script
@@ -88,7 +90,7 @@ def start(
     run = ScriptRun(process)
     reader = threading.Thread(
         target=_follow,
-        args=(ui, run, process, on_line, on_said, done, failed, stdin),
+        args=(ui, run, process, on_line, on_said, done, failed, stdin, may_end_with),
         name=f"script {script}",
         daemon=True,
     )
@@ -105,6 +107,7 @@ def _follow(
     done: OnDone,
     failed: OnFailed,
     stdin: str | None,
+    may_end_with: Collection[int],
 ) -> None:
     """On a thread of its own, until the script has ended."""
     assert process.stdout is not None
@@ -122,7 +125,8 @@ def _follow(
                 ui.enqueue(on_line, value)
     status = process.wait()
     errors.join(5)
-    if status == 0:
+    is_result = bool(last) and "event" not in last
+    if status == 0 or (status in may_end_with and is_result):
         ui.enqueue(done, last)
     else:
         ui.enqueue(failed, _reason(run, status))

@@ -178,7 +178,7 @@ GEMMA3 = ChatLayout(
 LAYOUTS = (CHATML, LLAMA3, GEMMA3)
 """The first whose control tokens a vocabulary has is its model's."""
 
-MARKS = tuple(mark for layout in LAYOUTS for mark in (layout.start, layout.end))
+MARKS = tuple(mark for layout in LAYOUTS for mark in layout.controls)
 """Control tokens as words: nobody's reply has any."""
 
 

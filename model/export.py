@@ -8,6 +8,7 @@ the runtime alone. Both write beside the target and rename, so a target that exi
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -39,6 +40,8 @@ _BITS = {
 """Bits a weight at Qwen2.5-3B's shape, by llama.cpp's dry run: for what is said before there is an
 F16 file to ask it about."""
 _DRY_SIZE = re.compile(r"quant size\s*=\s*([\d.]+) MiB")
+_DRY_STEP_MIB = 0.01
+"""What that is rounded to."""
 
 
 class ExportError(MynahError):
@@ -135,8 +138,8 @@ def quantize(src: Path, dst: Path, ftype: str = DEFAULT_FTYPE, *, threads: int =
 
 def sizes(f16: Path) -> dict[str, int]:
     """How many bytes a 16-bit GGUF will have in each of FTYPES: llama.cpp's own dry run, which
-    knows which tensors it gives how many bits. Exact to some kilobytes. Raises ExportError,
-    GgufError."""
+    knows which tensors it gives how many bits. Some kilobytes too many, never too few. Raises
+    ExportError, GgufError."""
     import llama_cpp
 
     from model.llama_runtime import listening
@@ -152,7 +155,7 @@ def sizes(f16: Path) -> dict[str, int]:
         said = _DRY_SIZE.search("\n".join(heard))
         if said is None:
             raise ExportError(f"llama.cpp does not say how large {f16.name} is as {ftype}.")
-        found[ftype] = beside + round(float(said[1]) * (1 << 20))
+        found[ftype] = beside + math.ceil((float(said[1]) + _DRY_STEP_MIB) * (1 << 20))
     return found
 
 

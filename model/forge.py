@@ -248,12 +248,13 @@ def are_preferences_begun(
 def merge(run: Run, base_dir: Path) -> bool:
     """The merged model, in 16 bits. False where it was there already.
 
-    Raises TrainingError where the adapter was trained on another base.
+    Raises TrainingError where the adapter was trained on another base, or another process is at it.
     """
     _adapter_of(run, base_dir)
     if is_made_from(run.merged_dir, adapter_sha256=content_hash(run.adapter_dir)):
         return False
-    trainer.merge_adapter(base_dir, run.adapter_dir, run.merged_dir)
+    with Running(run.adapter_dir).held():
+        trainer.merge_adapter(base_dir, run.adapter_dir, run.merged_dir)
     return True
 
 
@@ -280,8 +281,8 @@ def export_gguf(
     """F16, then the run's type, then the checks; the F16 file goes again. The run as it is then:
     `max_size_gb` (decimal) takes the best type that fits. False where it was there already.
 
-    Raises export.ExportError where no type or no file fits, or a check fails; then nothing is left
-    that looks finished.
+    Raises export.ExportError where no type or no file fits, or a check fails, TrainingError where
+    another process is at it; then nothing is left that looks finished.
     """
     if manifest.read_manifest(run.merged_dir) is None:
         raise export.ExportError(f"There is no merged model in {run.merged_dir}: run --mode merge.")
@@ -291,7 +292,7 @@ def export_gguf(
         max_bytes = None
     if max_bytes is None and run.gguf_sha256() is not None:
         return run, False
-    with _in_16_bits(run, max_bytes) as f16:
+    with Running(run.adapter_dir).held(), _in_16_bits(run, max_bytes) as f16:
         sizes = export.sizes(f16)
         if max_bytes is not None:
             run = replace(run, ftype=export.best_that_fits(sizes, max_bytes))

@@ -23,6 +23,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 FType = Literal["Q3_K_M", "Q4_0", "Q4_K_M", "Q5_0", "Q5_K_M", "Q6_K", "Q8_0"]
 
 
+_UNKNOWN = {"extra_forbidden": "there is nothing of that name in a profile"}
+_LACKING = {"missing": "it is not there"}
+"""By pydantic's kind of error, for what it says in a programmer's words."""
+
+
 class ProfileError(MynahError):
     """A profile that does not exist or says what it cannot; the sentence names the place."""
 
@@ -152,6 +157,9 @@ def _checked(value: dict[str, Any], where: str) -> Profile:
     try:
         return Profile.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        # A name that was mistyped lacks as well: what stands there says more.
+        first = next((one for one in found if one["type"] in _UNKNOWN), found[0])
         place = ".".join(map(str, first["loc"])) or "it"
-        raise ProfileError(f"{where}, {place}: {first['msg']}.") from error
+        said = (_UNKNOWN | _LACKING).get(first["type"], first["msg"])
+        raise ProfileError(f"{where}, {place}: {said}.") from error

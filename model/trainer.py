@@ -204,9 +204,10 @@ class _Sft:
 
 def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
     """Merge an adapter into its base, reloaded in 16 bits, as a Hugging Face folder with a
-    manifest."""
+    manifest. Raises TrainingError where it cannot be written."""
     import torch
     from peft import PeftModel
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     declared = AutoConfig.from_pretrained(base_dir).dtype
@@ -214,7 +215,13 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=dtype)
     merged = PeftModel.from_pretrained(model, adapter_dir).merge_and_unload()
     with manifest.making(out_dir) as folder:
-        merged.save_pretrained(folder)
+        try:
+            merged.save_pretrained(folder)
+        except SafetensorError as error:  # no OSError, also where the disk is full
+            raise TrainingError(
+                f"The merged model could not be written ({error}): is the disk full? Make room, "
+                "then start again; the adapter is there."
+            ) from error
         copy_tokenizer(base_dir, folder)
         trained_on.pass_on(adapter_dir, folder)
         served_as.pass_on(adapter_dir, folder)

@@ -38,7 +38,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from model import export, forge, trainer
 from model.base_models import check_base, find_base
-from model.profile import Profile, load
+from model.profile import Profile, load, shipped
 from model.telemetry import Telemetry
 from model.training.base import prepare_backend
 from model.training.fitting import train_what_fits
@@ -270,6 +270,7 @@ def register(home: Home, stages: forge.Run, profile: Profile) -> ModelVersion:
         base = str(inputs.get("base", ""))
         parents = [v.version_id for v in registry.list() if v.kind == "base" and v.base == base]
         mode = str(inputs.get("mode", ""))
+        asking = asked_by(profile, str(inputs.get("profile", {}).get("name", "")))
         registered = registry.register(
             ModelVersion(
                 version_id=f"{stages.name}-{stamp}{stages.type_suffix}",
@@ -284,11 +285,18 @@ def register(home: Home, stages: forge.Run, profile: Profile) -> ModelVersion:
                 profile=str(inputs.get("profile", {}).get("name", "")),
                 parents=(*came_from(home, registry, stages, inputs), *parents),
                 notes=f"{EXPERIMENTAL}: {mode.upper()}" if mode else "",
-                deploy_at=profile.judge.deploy_at,
-                audit_needed=profile.audit.is_needed,
+                deploy_at=max(one.judge.deploy_at for one in asking),
+                audit_needed=any(one.audit.is_needed for one in asking),
             )
         )
         return taint_if_lost(home, database, registered)
+
+
+def asked_by(profile: Profile, trained_with: str) -> tuple[Profile, ...]:
+    """Whose bars a version has to reach: this call's, and where that ships, those of the profile
+    that it was trained with: exporting it with a milder one makes it no better."""
+    own = (load(trained_with),) if trained_with in shipped() else ()
+    return (profile, *own)
 
 
 def came_from(

@@ -37,6 +37,7 @@ from bot.guarding.surroundings import Surroundings
 from bot.messages import Allowed
 from data.consent import check_dataset_may_train
 from data.known_personal import KnownPersonal
+from data.report.page import write_private
 from data.verbatim import LEAST_TOKENS, Span, longest_span
 from data.whole_history import WholeHistory, cleaned_messages, learned_replies
 from model import audit
@@ -48,6 +49,7 @@ from model.auditing.speaking import FindSpan, Speaker, Spoken
 from model.chat_format import Said
 from model.inference import Engine
 from model.judging.replies import HeldOut
+from model.judging.writing import written_by
 from scripts.audit_subject import AuditError, Subject, base_gguf, find_subject
 from scripts.edge import add_home, add_json, ending_in_a_sentence, folder_name, stop_when_terminated
 from scripts.erasures import finish_erasing
@@ -105,11 +107,11 @@ def run(home: Home, database: Database, arguments: argparse.Namespace) -> tuple[
     auditing = Auditing(home, database, subject, arguments)
     made = Audit((auditing.canaries(), *auditing.what_it_says()), is_quick=arguments.quick)
     out = arguments.out or home.data_storage / "audits" / subject.name
-    out.mkdir(parents=True, exist_ok=True)
-    write = manifest.write_text_atomically
-    write(out / "audit.json", json.dumps({"passed": made.passed, **made.figures()}, indent=2))
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = json.dumps({"passed": made.passed, "seed": arguments.seed, **made.figures()}, indent=2)
+    write_private(out / "audit.json", text)
     title = f"Leak audit of {subject.name}"
-    write(out / "audit.html", page.page(made, title, lambda i: link_to(database, i)))
+    write_private(out / "audit.html", page.page(made, title, lambda i: link_to(database, i)))
     record(home, database, subject, made, out)
     return made, out, time.monotonic() - began
 
@@ -155,7 +157,7 @@ class Auditing:
         subject = self._subject
         made_with = subject.base_dir, subject.dataset_dir, subject.profile, subject.limit
         learned = audit_run.learned_rows(*made_with)
-        judged = replies.judged(self._home.data_storage / "evaluations" / subject.name)
+        judged = written_by(self._home.evaluations / subject.name, subject.sha256)
         count = QUICK_ASKED if self._is_quick else max(ASKED, len(judged))
         asked = replies.contexts(subject.dataset_dir, judged, count, self._seed)
         own = self._speak(subject.gguf, learned, asked, judged, heard)
@@ -247,11 +249,15 @@ def link_to(database: Database, message_id: int) -> str:
 
 
 def record(home: Home, database: Database, subject: Subject, made: Audit, out: Path) -> None:
-    """In the registry, where it knows the file. A quick audit opens no gate that is needed."""
+    """In the registry, where it knows the file. A quick audit opens no gate that is needed, nor
+    does one with another set, profile or base than the version's own."""
     if subject.version is None:
         return
-    if made.is_quick and subject.profile.audit.is_needed:
+    if made.is_quick and (subject.version.audit_needed or subject.profile.audit.is_needed):
         print("A quick audit is not recorded: this profile asks for a whole one.", file=sys.stderr)
+        return
+    if what := subject.is_another:
+        print(f"It is not recorded: this was an audit with {what}.", file=sys.stderr)
         return
     ModelRegistry(database, home).record_evaluation(
         subject.version.version_id,

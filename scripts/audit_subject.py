@@ -37,6 +37,28 @@ class Subject:
     limit: int | None = None
     """It was trained on so many examples alone."""
     version: ModelVersion | None = None
+    sha256: str = ""
+    """Of the file."""
+
+    @property
+    def is_another(self) -> str:
+        """In what it is not audited as its version was made; "" where it is."""
+        version = self.version
+        if version is None or version.kind == "base":
+            return ""
+        own = manifest.content_hash(self.dataset_dir, manifest.ADDED_LATER)
+        others = {
+            f"another set than it learned from ({self.dataset_dir.name})": (
+                own != version.dataset_sha256
+            ),
+            f"another profile than it was trained with ({self.profile.name})": (
+                self.profile.name != version.profile
+            ),
+            f"another base than it was made from ({self.base_dir.name})": (
+                self.base_dir.name != version.base
+            ),
+        }
+        return next((what for what, is_so in others.items() if is_so), "")
 
 
 def find_subject(home: Home, database: Database, arguments: argparse.Namespace) -> Subject:
@@ -50,9 +72,11 @@ def find_subject(home: Home, database: Database, arguments: argparse.Namespace) 
             f"There is no file {gguf}." if gguf else "Name what is audited: --version ID (python "
             "scripts/6_manage_models.py list shows them) or --model X.gguf."
         )  # fmt: skip
+    sha256 = manifest.sha256_file(gguf)
     if version is None:
-        sha256 = manifest.sha256_file(gguf)
         version = next((v for v in registry.list() if v.sha256 == sha256), None)
+    elif version.sha256 != sha256:
+        raise AuditError(f"{gguf} is another file than {version.version_id} is.")
     name = arguments.profile or (version.profile if version else "")
     if not name:
         raise AuditError(f"It is not on record how {gguf.name} was trained: name its --profile.")
@@ -71,6 +95,7 @@ def find_subject(home: Home, database: Database, arguments: argparse.Namespace) 
         base_dir,
         used.get("limit"),
         version,
+        sha256,
     )
 
 

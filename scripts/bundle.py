@@ -31,8 +31,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from data.bundle import read_bundle
-from data.packing import FOLDER, pack_dataset, pack_model
+from data.bundle import FOLDER, read_bundle
+from data.packing import pack_dataset, pack_model
 from data.unpacking import Unpacked, unpack
 from model.profile import load
 from scripts.edge import ending_in_a_sentence, home_and_json, stop_when_terminated
@@ -123,14 +123,14 @@ def unpacked(home: Home, database: Database, arguments: argparse.Namespace) -> d
 
 
 def _what_now(home: Home, done: Unpacked) -> list[str]:
-    if not done.made:
-        return ["All of it was here already."]
+    said = [] if done.made else ["All of it was here already."]
     if done.version is not None:
         command = f"python scripts/6_manage_models.py deploy {done.version.version_id}"
-        return [f"{done.version.version_id} is registered, with its file verified: {command}"]
+        return [*said, f"{done.version.version_id} is registered, its file verified: {command}"]
     return [
+        *said,
         f"Train it: python scripts/3_train_model.py --home {home.root} --dataset {done.dataset} "
-        f"--profile {done.profile}"
+        f"--profile {done.profile}",
     ]
 
 

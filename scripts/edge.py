@@ -24,10 +24,13 @@ def use_utf8_output() -> None:
 
 def stop_when_terminated() -> None:
     """SIGTERM acts as Ctrl-C from here on, also where a window without a terminal had that ignored:
-    what is half-made is put away. On Windows a process that is terminated is gone at once."""
+    what is half-made is put away. On Windows Ctrl-Break does, and a process that is terminated is
+    gone at once."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Raised again, so that asyncio's own way of taking Ctrl-C is the one that is gone.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    for name in ("SIGTERM", "SIGBREAK"):
+        if number := getattr(signal, name, None):
+            # Raised again, so that asyncio's own way of taking Ctrl-C is the one that is gone.
+            signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
     sys.unraisablehook = _once_more
 
 

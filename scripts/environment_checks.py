@@ -239,7 +239,9 @@ def _training(facts: Facts) -> Iterator[Check]:
     told = facts.told
     if not told:
         if facts.not_told:
-            yield Check("training", "lacks", facts.not_told, "", _install_remedy(facts))
+            # A script of ours that could not do it ends in a sentence, which says what to do.
+            remedy = "" if facts.is_sentence else _install_remedy(facts)
+            yield Check("training", "lacks", facts.not_told, "", remedy)
         return
     on_card = bool(told.get("sees_card"))
     name = "card memory" if on_card else "training memory"

@@ -23,6 +23,8 @@ from scripts.doctor import answer, existing, linux_name, memory_bytes, package_r
 from scripts.environment import GPU, LAPTOP, TRAIN, Environment, pin_of
 from storage.paths import Home
 
+EXPECTED = 2
+"""The exit status of a script of ours that says why it could not (scripts/edge.py)."""
 ASK_S = 180.0
 """How long torch may take to be imported on a slow disk."""
 
@@ -72,6 +74,8 @@ class Facts:
     """What scripts/training_need.py said; empty where it was not asked."""
     not_told: str = ""
     """Why it said nothing, as it put it."""
+    is_sentence: bool = False
+    """Whether that says what to do as well."""
 
 
 def look(environment: Environment, home: Home, role: str, profile: str = "") -> Facts:
@@ -206,4 +210,5 @@ def _told(environment: Environment, home: Home, profile: str) -> dict[str, Any]:
     try:
         return {"told": json.loads((done.stdout.splitlines() or [""])[-1])}
     except ValueError:
-        return {"not_told": (done.stderr.strip().splitlines() or ["It said nothing."])[-1]}
+        said = (done.stderr.strip().splitlines() or ["It said nothing."])[-1]
+        return {"not_told": said, "is_sentence": done.returncode == EXPECTED}

@@ -38,9 +38,10 @@ class Events:
             self._told_s = now_s
             self._write({"event": "progress", "stage": stage, **figures})
 
-    def end(self, stage: str, seconds: float, *, made: bool = True) -> None:
+    def end(self, stage: str, seconds: float, *, made: bool = True, **more: Any) -> None:
         """A stage is done; `made` is False where it had been done before."""
-        self._write({"event": "end", "stage": stage, "seconds": round(seconds, 2), "made": made})
+        known = {"event": "end", "stage": stage, "seconds": round(seconds, 2), "made": made}
+        self._write({**known, **more})
 
     def _write(self, value: dict[str, Any]) -> None:
         if self._is_asked:

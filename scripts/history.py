@@ -49,7 +49,7 @@ def bring_history(
     A home holds the sample or a real history: invented people are never mixed with real ones.
     Raises HistoryError.
     """
-    _refuse_mixing(home, database, origin)
+    refuse_mixing(home, database, origin)
     inputs = {"files": [_described(f) for path in files for f in _files_below(path)]}
     mark = home.data_storage / "steps" / "history"
     found = manifest.read_manifest(mark)
@@ -73,7 +73,8 @@ def bring_history(
     return summary
 
 
-def _refuse_mixing(home: Home, database: Database, origin: Origin) -> None:
+def refuse_mixing(home: Home, database: Database, origin: Origin) -> None:
+    """Raise HistoryError where what the home holds does not go with what is to come."""
     origins = database.origins() - {Origin.PLAYGROUND}
     if not origins or (Origin.SAMPLE in origins) == (origin is Origin.SAMPLE):
         return

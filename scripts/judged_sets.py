@@ -13,7 +13,7 @@ from pathlib import Path
 from data.conversations import in_true_order
 from data.importers.importing import import_paths
 from data.preprocessor import CleanMessage, clean
-from model.judging.replies import SHOWN_LINES, Reply, like
+from model.judging.replies import SHOWN_LINES, Reply, in_their_places, like
 from scripts.assistant_lines import stock_assistant
 from storage.database import Database
 from storage.paths import Home
@@ -61,7 +61,7 @@ def community(own: Sequence[Reply], elsewhere: Sequence[Reply], count: int, seed
     chance = random.Random(f"case/{seed}")
     mixed = chance.sample(own, len(own))
     real, rest = mixed[:count], mixed[count:]
-    other = like(real, rest, count, seed)
+    other = in_their_places(real, like(real, rest, count, seed))
     left = {id(one) for one in other}
     further = [one for one in rest if id(one) not in left]
     put = _put(real)

@@ -11,7 +11,7 @@ from model.base_models import DEMO_BASE, NoSuchBaseError, known_base
 from model.evaluate import EvaluationError
 from model.judging.card import Origin
 from storage.database import Database
-from storage.gates import AUDIT
+from storage.gates import AUDIT, PEOPLE
 from storage.manifest import ADDED_LATER, ManifestError, content_hash, read_manifest
 from storage.model_registry import ModelRegistry
 from storage.paths import DEMO_BASE_DIR, Home
@@ -68,6 +68,7 @@ def origin_of(
         dataset=_dataset(dataset_dir),
         training=_training(home, gguf),
         audit=_audit(home, database, version),
+        people=_people(home, database, version),
     )
 
 
@@ -139,3 +140,12 @@ def _audit(home: Home, database: Database, version: ModelVersion | None) -> str:
     if not done:
         return "not needed" if version.deploy_at is not None and not version.audit_needed else ""
     return "passed" if done[-1].passed else "not passed"
+
+
+def _people(home: Home, database: Database, version: ModelVersion | None) -> str:
+    """What raters of its latest blind sheet found."""
+    if version is None:
+        return ""
+    evaluations = ModelRegistry(database, home).evaluations(version.version_id)
+    said = [str(one.figures.get("said", "")) for one in evaluations if one.kind == PEOPLE]
+    return said[-1] if said else ""

@@ -23,6 +23,7 @@ _ADDRESS = re.compile(
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
     r"/(?P<path>[^\0\n]+)"
 )
+_ODD = re.compile(r"[^\w .~/+=@,-]")
 
 
 class TransferError(MynahError):
@@ -56,13 +57,16 @@ class Place:
 def send(file: Path, folder: Place) -> str:
     """Put a file into a folder that is there; how it went, in a word. Raises TransferError."""
     there = f"{folder.host}:{folder.path.rstrip('/')}/"
-    return _moved(folder, [str(file), there])
+    return _moved(folder, [str(file.absolute()), there])  # "a:b.zip" would be a host's b.zip
 
 
 def fetch(file: Place, folder: Path) -> Path:
     """Get a file into a folder; where it lies. A cut one goes on there the next time. Raises
     TransferError."""
-    target = folder / file.path.rpartition("/")[2]
+    name = file.path.rpartition("/")[2]
+    if name in ("", ".", "..") or any(char in name for char in "\\:"):
+        raise TransferError(f"{file.path} names no file on {file.host}: end it in the zip's name.")
+    target = folder / name
     _moved(file, [f"{file.host}:{file.path}", str(target)])
     target.chmod(0o600)
     return target
@@ -76,12 +80,18 @@ def _moved(place: Place, ends: list[str]) -> str:
             "Settings, Optional features), or carry the zip yourself: --out FILE.zip here, unpack "
             "FILE.zip there."
         )
-    if rsync := shutil.which("rsync"):
+    # On Windows rsync would take "C:" for a host.
+    if rsync := shutil.which("rsync") if os.name != "nt" else None:
         port = ["-p", place.port] if place.port else []
         command = [rsync, "--partial", "--perms", "--times", "--protect-args"]
         command += ["-e", shlex.join([*ssh, *port]), "--", *ends]
         how = "rsync"
     elif scp := shutil.which("scp"):
+        if _ODD.search(place.path):  # an older scp hands it to the other side's shell
+            raise TransferError(
+                f"{place.path} has characters that scp may not carry over: install rsync, or take "
+                "a path of letters, digits, blanks and ._-+~/ alone."
+            )
         port = ["-P", place.port] if place.port else []
         command = [scp, "-p", "-q", *ssh[1:], *port, "--", *ends]
         how = "scp"

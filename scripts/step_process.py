@@ -1,16 +1,19 @@
 """One script as a step of a longer run: a process of its own whose events and result are read.
 
 What it says for people (stderr) goes to the run's log; the last line of that is the reason where it
-fails. On Ctrl-C it is asked once to put away what it has half-made, and waited for.
+fails. On Ctrl-C it is asked once to put away what it has half-made, and waited for; a second one
+ends it at once.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,8 +23,10 @@ from typing import IO, Any
 from storage.errors import MynahError
 from storage.paths import PROGRAM_DIR
 
-GRACE_S = 180.0
-"""For the end of a training step and a checkpoint of a large model on a slow disk."""
+GRACE_S = 1800.0
+"""For the end of a training step, which takes minutes on a processor, and its checkpoint."""
+ONE_ORDER_S = 2.0
+"""One order may come twice, from the terminal and from who started us: within this it is one."""
 STOPPED_STATUS = 130
 
 Heard = Callable[[dict[str, Any]], None]
@@ -52,7 +57,7 @@ def run_step(script: str, arguments: list[str], log_file: Path, heard: Heard) ->
         try:
             value = _follow(process, heard)
             status = process.wait()
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or nobody is there any more to hear of it
             _stop(process)
             raise
         finally:
@@ -63,7 +68,8 @@ def run_step(script: str, arguments: list[str], log_file: Path, heard: Heard) ->
 
 
 def _start(script: str, arguments: list[str]) -> subprocess.Popen[str]:
-    """Out of reach of the terminal's Ctrl-C where the system can do that: it is passed on once."""
+    """Out of reach of the terminal's Ctrl-C, which is passed on once. On Windows it shares our
+    console, hidden or not: Ctrl-Break reaches it there."""
     return subprocess.Popen(
         [sys.executable, str(PROGRAM_DIR / "scripts" / script), *arguments],
         stdin=subprocess.DEVNULL,
@@ -73,7 +79,7 @@ def _start(script: str, arguments: list[str]) -> subprocess.Popen[str]:
         errors="replace",
         env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
 
 
@@ -93,12 +99,32 @@ def _follow(process: subprocess.Popen[str], heard: Heard) -> dict[str, Any]:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
+    asked_s = time.monotonic()
+
+    def asked_again(number: int, frame: object) -> None:
+        if time.monotonic() - asked_s > ONE_ORDER_S:
+            process.kill()
+
+    before = signal.signal(signal.SIGINT, asked_again)
     try:
+        _ask(process)
         process.wait(timeout=GRACE_S)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+    except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ask(process: subprocess.Popen[str]) -> None:
+    """What scripts/edge.py takes as Ctrl-C."""
+    if sys.platform != "win32":
+        process.terminate()
+        return
+    try:
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    except OSError:  # there is no console
+        process.terminate()
 
 
 class _Listener:

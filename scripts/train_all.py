@@ -3,7 +3,7 @@
     python scripts/train_all.py --profile rtx3070
     python scripts/train_all.py --profile demo --sample          The Lantern, which we invented
     python scripts/train_all.py --profile rtx3070 --import exports/ --declare "ground" --deploy
-    python scripts/train_all.py --profile rtx3070 --limit 100 --epochs 1 --name trial
+    python scripts/train_all.py --profile rtx3070 --limit 100 --epochs 1     a trial: rtx3070-trial
 
 Start it again whenever it was stopped, or failed: what is done is not done again, and a training
 goes on at its last checkpoint. The profile (model/profiles/, or a file of your own) says which base
@@ -21,9 +21,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,14 +33,15 @@ from filelock import FileLock, Timeout
 from model.profile import Profile, load, shipped
 from scripts.edge import add_home, add_json, ending_in_a_sentence, folder_name, stop_when_terminated
 from scripts.events import Events, add_events
-from scripts.history import bring_history, sample_files
+from scripts.history import bring_history, refuse_mixing, sample_files
 from scripts.run_pace import RunPace, in_words
 from scripts.step_process import StepError, StepResult, run_step
 from storage.database import Database
+from storage.errors import MynahError
 from storage.gates import AUDIT, PERSONALITY, lacking
 from storage.model_registry import ModelRegistry
 from storage.paths import Home, find_home
-from storage.records import Origin
+from storage.records import ModelVersion, Origin
 
 DONE, KEPT, SKIPPED, FAILED = "done", "done before", "skipped", "not done"
 TITLES = {
@@ -79,6 +81,8 @@ class TrainAll:
     outcomes: list[Outcome] = field(default_factory=list)
     version: str = ""
     gguf: str = ""
+    _begun: str = ""
+    """The step that is at it."""
 
     def run(self) -> None:
         """All steps in order. Raises StepError."""
@@ -112,20 +116,23 @@ class TrainAll:
     # -- the steps ----------------------------------------------------------------------------
 
     def _environment(self) -> None:
-        made = self._script(
-            "environment", "0_check_environment.py", "--profile", self.options.profile
-        )
-        if made.status == 1:
-            lacks = [c for c in made.value.get("checks", ()) if c.get("state") == "lacks"]
-            said = " ".join(f"{c['found']} {c['remedy']}".strip() for c in lacks)
-            self._fail("environment", f"{said} (--skip environment goes on all the same)")
+        what = ("--profile", self.options.profile)
+        self._script("environment", "0_check_environment.py", *what, refused=lacking_here)
 
     def _history(self) -> None:
-        given = self.options
-        if given.sample:
-            began = time.monotonic()
+        given, began = self.options, time.monotonic()
+        made = None
+        try:
             with Database.open(self.home.database, backups=self.home.backups) as database:
-                made = bring_history(self.home, database, sample_files(self.home), Origin.SAMPLE)
+                if given.sample:
+                    self._begin("history")
+                    files = sample_files(self.home)
+                    made = bring_history(self.home, database, files, Origin.SAMPLE)
+                else:
+                    refuse_mixing(self.home, database, Origin.EXPORT)
+        except MynahError as error:
+            self._fail("history", str(error))
+        if given.sample:
             state = KEPT if made is None else DONE
             self._close(Outcome("history", state, "", time.monotonic() - began))
         else:
@@ -150,7 +157,8 @@ class TrainAll:
 
     def _preference(self) -> None:
         """The version that was trained before is judged first: the new one has to be better."""
-        self._judged("judge", PERSONALITY, "4_evaluate_personality.py")
+        if not self._why_skipped("judge"):
+            self._judge()
         made = ("--mode", "all", "--preference", self.options.preference, *self._numbers())
         self._trained(self._script("preference", "3_train_model.py", *made))
 
@@ -196,32 +204,60 @@ class TrainAll:
     def _judged(self, step: str, kind: str, script: str, *more: str) -> None:
         """Have the version tested, unless it was."""
         if any(one.kind == kind for one in self._registry(lambda r: r.evaluations(self.version))):
-            self._close(Outcome(step, KEPT))
+            self._close(Outcome(step, KEPT, self._said_of(kind)))
         else:
-            self._script(step, script, "--version", self.version, *more)
+            what = ("--version", self.version, *more)
+            self._script(step, script, *what, said=partial(self._said_of, kind))
+
+    def _said_of(self, kind: str) -> str:
+        """What came of a test of the version."""
+        gates = self._registry(lambda registry: registry.gates(self.version))
+        return next((str(gate.said) for gate in gates if gate.name == kind), "")
 
     def lacks(self) -> str:
         """What bars the version from being deployed; "" where nothing does."""
-        return self._registry(lambda registry: lacking(registry.gates(self.version)))
+        version = self._registry(lambda registry: registry.get(self.version))
+        gates = self._registry(lambda registry: registry.gates(self.version))
+        barred = f"it learned from {version.tainted_because}: start this again"
+        return "; ".join(filter(None, (barred * version.is_barred, lacking(gates))))
+
+    def is_deployed(self) -> bool:
+        """Whether the version answers now."""
+        version: ModelVersion = self._registry(lambda registry: registry.get(self.version))
+        return version.status == "deployed"
 
     def _registry(self, ask: Callable[[ModelRegistry], Any]) -> Any:
         with Database.open(self.home.database, backups=self.home.backups) as database:
             return ask(ModelRegistry(database, self.home))
 
-    def _script(self, step: str, script: str, *arguments: str, is_told: bool = True) -> StepResult:
-        """Run a step's script. Raises StepError; 1 is a step's own "no", and no failure."""
-        self.events.begin(step)
-        self.pace.begin(step)
+    def _script(
+        self,
+        step: str,
+        script: str,
+        *arguments: str,
+        is_told: bool = True,
+        refused: Callable[[StepResult], str] = lambda made: "",
+        said: Callable[[], str] = lambda: "",
+    ) -> StepResult:
+        """Run a step's script; `said` is told of it. Raises StepError where it fails, or `refused`
+        gives a reason; its status 1 alone is a step's own "no", and no failure."""
+        self._begin(step)
         told = ["--events"] if is_told else []
         whole = [*arguments, "--home", str(self.home.root), "--json", *told]
         began = time.monotonic()
         made = run_step(script, whole, self.log_file, lambda event: self._heard(step, event))
-        seconds = time.monotonic() - began
         if made.status not in (0, 1) or not made.value:
             self._fail(step, made.last_words or f"{script} ended with status {made.status}.")
+        if why := refused(made):
+            self._fail(step, why)
         state = DONE if self.pace.was_made else KEPT
-        self._close(Outcome(step, state, made.last_words if made.status else "", seconds))
+        self._close(Outcome(step, state, said(), time.monotonic() - began))
         return made
+
+    def _begin(self, step: str) -> None:
+        self._begun = step
+        self.events.begin(step)
+        self.pace.begin(step)
 
     @property
     def log_file(self) -> Path:
@@ -231,7 +267,7 @@ class TrainAll:
     def _heard(self, step: str, event: dict[str, Any]) -> None:
         left_s = self.pace.hear(event)
         show(TITLES[step], event, left_s)
-        if event["event"] == "progress":
+        if event["event"] in ("begin", "progress"):  # a part that begins is told without figures
             kept = {k: v for k, v in event.items() if k not in ("event", "stage")}
             is_last = event.get("step") == event.get("steps")
             self.events.progress(
@@ -239,18 +275,30 @@ class TrainAll:
             )
 
     def _close(self, outcome: Outcome) -> None:
+        """A step is over; one that there was nothing to do of begins and ends here."""
+        if self._begun != outcome.name:
+            self._begin(outcome.name)
+        self._begun = ""
         self.outcomes.append(outcome)
         if outcome.state == DONE:
             self.pace.keep(outcome.name, outcome.seconds)
-        self.events.end(outcome.name, outcome.seconds, made=outcome.state == DONE)
+        is_made, told = outcome.state == DONE, {"state": outcome.state, "why": outcome.why}
+        self.events.end(outcome.name, outcome.seconds, made=is_made, **told)
         end_line()
         took = f" ({in_words(outcome.seconds)})" if outcome.state == DONE else ""
         why = f": {outcome.why}" if outcome.why else ""
         say(f"{TITLES[outcome.name]}: {outcome.state}{took}{why}")
 
-    def _fail(self, step: str, why: str) -> None:
+    def _fail(self, step: str, why: str) -> NoReturn:
         self._close(Outcome(step, FAILED))
-        raise StepError(f"{why}\nAll that was said: {self.log_file}")
+        raise StepError(f"{why} (All that was said: {self.log_file})")
+
+
+def lacking_here(made: StepResult) -> str:
+    """What the look at this machine found missing, with remedies; "" for nothing."""
+    lacks = [c for c in made.value.get("checks", ()) if c.get("state") == "lacks"]
+    said = " ".join(f"{c['found']} {c['remedy']}".strip() for c in lacks)
+    return f"{said} (--skip environment goes on all the same)." if said else ""
 
 
 def show(title: str, event: dict[str, Any], left_s: float | None) -> None:
@@ -299,7 +347,7 @@ def main() -> int:
 
 def ending(run: TrainAll) -> str:
     """What comes next."""
-    if any(one.name == "deploy" and one.state != FAILED for one in run.outcomes):
+    if run.is_deployed():
         return "deployed; python scripts/rehearse.py run shows what it would say"
     return f"ready: python scripts/6_manage_models.py deploy {run.version}"
 
@@ -325,7 +373,8 @@ def parse_arguments() -> argparse.Namespace:
     add(
         "--name",
         type=folder_name,
-        help="of the training set and the model (default: the profile's)",
+        help="of the training set and the model (default: the profile's, with -trial where --limit "
+        "is given)",
     )
     history = parser.add_mutually_exclusive_group()
     history.add_argument("--import", dest="paths", nargs="+", metavar="PATH",
@@ -349,7 +398,8 @@ def parse_arguments() -> argparse.Namespace:
     add_json(parser, "one object with all steps on the last line")
     add_events(parser)
     arguments = parser.parse_args()
-    arguments.name = arguments.name or load(arguments.profile).name
+    of_profile = load(arguments.profile).name
+    arguments.name = arguments.name or of_profile + ("-trial" if arguments.limit else "")
     return arguments
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from storage.community_store import CommunityStore
-from storage.connections import IMPORT_CACHE_KIB, DatabaseBusyError, DatabaseError
+from storage.connections import IMPORT_CACHE_KIB, DatabaseBusyError, DatabaseError, explaining
 from storage.context_store import ContextLine, ContextStore
 from storage.deployment_store import DeploymentStore
 from storage.erasure_store import ErasureStore
@@ -71,12 +71,14 @@ class Database(
         migrate(path, backups or path.parent / "backups")
         return cls(path, cache_kib=cache_kib)
 
-    def scrub(self) -> None:
+    def scrub(self, *, is_rewritten: bool = False) -> None:
         """Make deleted words vanish from the file: merge the full-text index, then empty the WAL.
 
-        secure_delete overwrites rows, but the WAL and FTS5's older segments keep copies until this.
-        Readers of other processes can hold the WAL back: close them first. Raises DatabaseBusyError
-        where they do.
+        secure_delete overwrites rows, but the WAL and FTS5's older segments keep copies until this;
+        and where SQLite once split a page or balanced two, a row that it moved stays in the unused
+        part of the page that it left, until the file `is_rewritten` (seconds a gigabyte, and as
+        much room on the disk). Readers of other processes can hold the WAL back: close them first.
+        Raises DatabaseBusyError where they do.
         """
         with self.writing() as connection:
             connection.exec_driver_sql(
@@ -84,9 +86,12 @@ class Database(
             )
         self._reader.dispose()
         with self._write_lock:
-            raw = self._writer.raw_connection()  # a checkpoint wants no transaction open
+            raw = self._writer.raw_connection()  # both want no transaction open
             try:
                 cursor = raw.cursor()
+                if is_rewritten:
+                    with explaining(self.path):
+                        cursor.execute("VACUUM")
                 busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             finally:
                 raw.close()

@@ -217,6 +217,13 @@ class ModelRegistry:
                 f"own words: {force_command(version_id)}"
             )
 
+    def check_file_may_answer(self, path: Path) -> None:
+        """The same for a file that is named in the settings: a version that lies there has to pass
+        as if it were deployed. What is not registered is nobody's business here."""
+        for version in self.list():
+            if version.kind != "base" and self.path(version).resolve() == path.resolve():
+                self.check_may_answer(version.version_id)
+
     def record_deployed(
         self, version_id: str, force_by: str = "", force_why: str = ""
     ) -> ModelVersion:

@@ -24,6 +24,7 @@ from storage.records import ModelVersion
 from storage.settings import load
 from storage.version_facts import RunFolders, keep_facts, run_folders
 
+_ASIDE = ".pruned-"
 KEEP = 3
 """So many of the newest versions stay."""
 
@@ -37,11 +38,12 @@ class Going:
     """One folder that goes."""
 
     what: str
-    """merged, gguf or adapter."""
+    """merged, gguf, adapter, or remains: what a clearing that was cut off left of one of those."""
     path: Path
     size_bytes: int
     version_id: str
-    """The version whose it is: of a merged model or an adapter the newest one."""
+    """The version whose it is: of a merged model or an adapter the newest one; "" of
+    remains."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def plan(home: Home, database: Database, keep: int = KEEP) -> Pruning:
             if idle[name].name not in kept_runs
             for what, path in (("merged", idle[name].merged), ("adapter", idle[name].adapter))
         ),
+        *(_going("remains", path, "") for path in _left_over(home)),
     ]
     by_path = {one.path: one for one in going if one is not None and one.path not in kept_ggufs}
     known = {v.version_id: v for v in versions}
@@ -150,11 +153,23 @@ def _going(what: str, path: Path | None, version_id: str) -> Going | None:
 def _is_at_work(home: Home, folders: RunFolders) -> bool:
     """Whether something of the run is being made, or was begun and can go on."""
     made = (home.checkpoints / folders.name, folders.gguf.parent / "merged", folders.gguf)
-    return (home.checkpoints / f"{folders.name}.running").exists() or any(map(is_being_made, made))
+    begun = [one.name for one in home.checkpoints.glob("*.running")]
+    # A training with preferences, whose name begins as its, goes on from its adapter.
+    return any(one.startswith(folders.name) for one in begun) or any(map(is_being_made, made))
 
 
 def _remove(path: Path) -> None:
     """Out of the way at once, so that half of it never looks whole."""
-    aside = path.with_name(f".pruned-{uuid.uuid4().hex}")
-    path.replace(aside)
+    aside = path
+    if not path.name.startswith(_ASIDE):
+        aside = path.with_name(f"{_ASIDE}{uuid.uuid4().hex}")
+        path.replace(aside)
     shutil.rmtree(aside)
+
+
+def _left_over(home: Home) -> list[Path]:
+    """What stepped aside and was not removed to the end."""
+    return [
+        *sorted(home.checkpoints.glob(f"{_ASIDE}*")),
+        *sorted(home.finetuned.glob(f"*/{_ASIDE}*")),
+    ]

@@ -23,6 +23,7 @@ from storage.gates import lacking as lacking
 from storage.gates import latest_of as latest_of
 from storage.gates import said_of_scores as said_of_scores
 from storage.manifest import ADDED_LATER, ManifestError, content_hash
+from storage.manifest import read_manifest as read_manifest
 from storage.records import FIRST_SNOWFLAKE, Deployment, Evaluation, ModelVersion, Origin
 from storage.rehearsal_reading import Moment as Moment
 from storage.rehearsal_reading import Rehearsal as Rehearsal

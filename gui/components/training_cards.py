@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import customtkinter as ctk
@@ -15,11 +16,19 @@ from gui.components.keyboard import reachable
 from gui.models import training_packages
 from gui.models.plot import Series
 from gui.models.training_model import DECLARE, RULE_21, TrainingModel
-from gui.models.training_run import STAGE_WORDS, STAGES, TrainingRun
+from gui.models.training_run import DONE, FAILED, KEPT, STAGE_WORDS, STAGES, TrainingRun
 
 WRAP_PX = 650
 CHART_HEIGHT = 130
-PENDING, NOW, DONE = "\u25cb", "\u25cf", "\u2713"
+STAGES_A_ROW = 4
+PENDING, NOW = ("\u25cb", theme.MUTED), ("\u25cf", theme.TEXT)
+LEFT_OUT = ("\u2013", theme.MUTED)
+MARKS = {
+    DONE: ("\u2713", theme.GOOD),
+    KEPT: ("\u2713", theme.GOOD),
+    FAILED: ("\u2717", theme.BAD),
+}
+"""Before a stage that is over, by what became of it, and in which colour."""
 
 
 def _card(parent: Any) -> dict[str, Any]:
@@ -102,19 +111,38 @@ class PackagesCard(ctk.CTkFrame):
             self._said.grid_forget()
 
 
+@dataclass(frozen=True)
+class Made:
+    """What is known of the model that came of the training."""
+
+    score: str = ""
+    """In words; "" where it was not judged."""
+    has_report: bool = False
+    is_deployed: bool = False
+    may_answer: bool = True
+    """Whether nothing that is asked of it lacks."""
+
+
 class ProgressCard(ctk.CTkFrame):
     """The stages, how far the present one is, the loss, and what may be done at the end."""
 
     def __init__(
-        self, parent: Any, attempt: Callable[[], object], deploy: Callable[[], object]
+        self,
+        parent: Any,
+        *,
+        report: Callable[[], object],
+        attempt: Callable[[], object],
+        deploy: Callable[[], object],
+        to_models: Callable[[], object],
     ) -> None:
-        """`attempt` and `deploy` are the buttons' work at the end."""
+        """The buttons' work at the end."""
         super().__init__(**_card(parent))
         self.grid_columnconfigure(0, weight=1)
-        self.grid_rowconfigure(3, weight=1)
+        self.grid_rowconfigure(4, weight=1)
         self._make_stages()
         self._words = theme.label(self, "", wraplength=WRAP_PX)
-        self._words.grid(row=1, column=0, sticky="w", padx=theme.PAD)
+        self._words.grid(row=2, column=0, sticky="w", padx=theme.PAD)
+        self._remarks = theme.muted(self, "", wraplength=WRAP_PX)
         self._bar = ctk.CTkProgressBar(
             self, height=6, progress_color=theme.ACCENT, fg_color=theme.LINE
         )
@@ -124,44 +152,68 @@ class ProgressCard(ctk.CTkFrame):
             empty="The loss is drawn here while a model is trained.",
             height=CHART_HEIGHT,
         )
-        self.chart.grid(row=3, column=0, sticky="nsew", padx=4, pady=theme.GAP)
+        self.chart.grid(row=4, column=0, sticky="nsew", padx=4, pady=theme.GAP)
         self._ended = ctk.CTkFrame(self, fg_color="transparent")
+        self._score = theme.label(self._ended, "")
+        self._score.grid(row=0, column=0, columnspan=4, sticky="w")
+        self.report = theme.secondary(self._ended, "Show the report", report, width=130)
         self.attempt = theme.secondary(self._ended, "Try it in the playground", attempt, width=180)
         self.deploy = theme.secondary(self._ended, "Deploy", deploy, width=90)
-        for column, button in enumerate((self.attempt, self.deploy)):
-            reachable(button).grid(row=0, column=column, padx=(0, theme.GAP))
+        self.to_models = theme.secondary(self._ended, "Open Models", to_models, width=110)
+        for column, button in enumerate((self.report, self.attempt, self.deploy, self.to_models)):
+            button.grid(row=1, column=column, padx=(0, theme.GAP))
 
     def _make_stages(self) -> None:
         row = ctk.CTkFrame(self, fg_color="transparent")
         row.grid(row=0, column=0, sticky="w", padx=theme.PAD, pady=(theme.GAP, 0))
         self.stages = {}
-        for column, stage in enumerate(STAGES):
-            self.stages[stage] = theme.muted(row, f"{PENDING} {STAGE_WORDS[stage]}")
-            self.stages[stage].grid(row=0, column=column, padx=(0, 2 * theme.PAD))
+        for number, stage in enumerate(STAGES):
+            self.stages[stage] = theme.muted(row, f"{PENDING[0]} {STAGE_WORDS[stage]}")
+            self.stages[stage].grid(
+                row=number // STAGES_A_ROW,
+                column=number % STAGES_A_ROW,
+                sticky="w",
+                padx=(0, 2 * theme.PAD),
+            )
 
-    def show(self, run: TrainingRun, *, is_deployed: bool, is_busy: bool) -> None:
+    def show(self, run: TrainingRun, made: Made, *, is_busy: bool) -> None:
         """As it stands; `is_busy`: whether it is being deployed just now."""
         for stage, label in self.stages.items():
-            mark, colour = PENDING, theme.MUTED
-            if stage in run.finished:
-                mark, colour = DONE, theme.GOOD
+            mark, colour = PENDING
+            if stage in run.ended:
+                mark, colour = MARKS.get(run.ended[stage], LEFT_OUT)
             elif run.is_busy and stage == run.stage:
-                mark, colour = NOW, theme.TEXT
+                mark, colour = NOW
             text = f"{mark} {STAGE_WORDS[stage]}"
             if label.cget("text") != text:
                 label.configure(text=text, text_color=colour)
         self._words.configure(text=run.words or "Nothing is being trained now.")
+        self._show_remarks(" ".join(run.remarks))
         self._show_bar(run.share if run.is_busy else None)
         series = Series("loss", tuple(run.points), theme.ACCENT)
         end = float(max(run.steps, 1))
         self.chart.show([series], (0.0, end), is_time=False)
         if run.version and not run.is_busy:
-            self._ended.grid(row=4, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
-            enable(self.deploy, not is_deployed and not is_busy)
-            words = "Being tried out" if is_busy else "Deployed" if is_deployed else "Deploy"
-            self.deploy.configure(text=words)
+            self._ended.grid(row=5, column=0, sticky="w", padx=theme.PAD, pady=(0, theme.GAP))
+            self._show_made(made, is_busy)
         else:
             self._ended.grid_forget()
+
+    def _show_made(self, made: Made, is_busy: bool) -> None:
+        tone = theme.TEXT if made.may_answer else theme.WARN
+        self._score.configure(text=made.score or "It was not judged.", text_color=tone)
+        enable(self.report, made.has_report)
+        enable(self.deploy, made.may_answer and not made.is_deployed and not is_busy)
+        words = "Being tried out" if is_busy else "Deployed" if made.is_deployed else "Deploy"
+        self.deploy.configure(text=words)
+
+    def _show_remarks(self, remarks: str) -> None:
+        if self._remarks.cget("text") != remarks:
+            self._remarks.configure(text=remarks)
+        if remarks:
+            self._remarks.grid(row=1, column=0, sticky="w", padx=theme.PAD)
+        else:
+            self._remarks.grid_forget()
 
     def _show_bar(self, share: float | None) -> None:
         if share is None:
@@ -169,8 +221,12 @@ class ProgressCard(ctk.CTkFrame):
             return
         self._bar.set(share)
         if not self._bar.winfo_manager():
-            self._bar.grid(row=2, column=0, sticky="ew", padx=theme.PAD, pady=(4, 0))
+            self._bar.grid(row=3, column=0, sticky="ew", padx=theme.PAD, pady=(4, 0))
 
     @property
     def words(self) -> str:
         return str(self._words.cget("text"))
+
+    @property
+    def score(self) -> str:
+        return str(self._score.cget("text"))

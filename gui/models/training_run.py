@@ -1,33 +1,43 @@
-"""A training: examples, fine-tuning, merging, export, one after the other, and how far they are.
+"""A training: from the history to a model that is judged, step by step, and how far it is.
 
-scripts/2_prepare_training_data.py, then scripts/3_train_model.py. What a stage has finished stays;
-stopped and started again, it goes on with the stage that was not. Tk's thread alone.
+scripts/train_all.py with the chosen profile. What a step has finished stays; stopped and started
+again, it goes on with the step that was not. Tk's thread alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from gui.app_model import AppModel
 from gui.models.outlasting import Outlasting
-from gui.models.words import left_words, many
+from gui.models.training_profiles import TrainingProfile
+from gui.models.words import left_words
 from gui.script_run import ScriptRun
-from storage.paths import DEMO_BASE_DIR
+from storage.readonly import read_events
 
-PREPARE, TRAIN = "2_prepare_training_data.py", "3_train_model.py"
-DATASET = "demo"
-PROFILE = "demo"
-MAX_TOKENS = 256
-"""Of one example: the demo profile's length (model/profiles.py)."""
+SCRIPT = "train_all.py"
+REACHED, LACKING = 0, 1
+"""With what the script ends where there is a model: all is reached, or something lacks."""
 
-STAGES = ("examples", "sft", "merge", "export")
+STAGES = ("environment", "examples", "sft", "merge", "export", "judge", "audit")
 STAGE_WORDS = {
+    "environment": "Look at this machine",
     "examples": "Prepare examples",
     "sft": "Fine-tune",
     "merge": "Merge",
     "export": "Convert and check",
+    "judge": "Judge",
+    "audit": "Audit",
 }
+TRAINING = "training"
+"""Below Home.logs (model/telemetry.py)."""
+TRAIN = "train"
+"""The script's step that is three stages here, which it tells as its parts."""
+PARTS = ("sft", "merge", "export")
+DONE, KEPT, SKIPPED, FAILED = "done", "done before", "skipped", "not done"
+"""What became of a step, as the script says it."""
 STOPPED = "Stopped. What was finished stays: the next training goes on from there."
 
 State = Literal["idle", "running", "stopping"]
@@ -38,13 +48,15 @@ class TrainingRun(Outlasting):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scripts: tuple[str, str] = (PREPARE, TRAIN)
+        self.script = SCRIPT
         """What is run, in scripts/ or with a whole path."""
         self.state: State = "idle"
         self.stage = ""
         """The one that is being done, or where it was stopped."""
-        self.finished: tuple[str, ...] = ()
-        """Stages that are done."""
+        self.ended: dict[str, str] = {}
+        """What became of the stages that are over: DONE, KEPT, SKIPPED or FAILED."""
+        self.remarks: tuple[str, ...] = ()
+        """Why stages were skipped, as sentences."""
         self.progress: dict[str, Any] = {}
         """The last figures of the stage."""
         self.points: list[tuple[float, float]] = []
@@ -57,8 +69,9 @@ class TrainingRun(Outlasting):
         """What came of it, in words."""
         self.failure = ""
         """Why it failed; "" where it did not."""
+        self._told = Path()
+        """Where the training notes its own figures."""
         self._run: ScriptRun | None = None
-        self._was_made = False
 
     @property
     def is_busy(self) -> bool:
@@ -66,20 +79,23 @@ class TrainingRun(Outlasting):
 
     # -- what the user does -------------------------------------------------------------------
 
-    def start(self, app: AppModel, ground: str = "") -> None:
-        """Train; `ground` is declared before, where it says something."""
+    def start(self, app: AppModel, profile: TrainingProfile, ground: str = "") -> None:
+        """Train with the profile; `ground` is declared before, where it says something."""
         if self.is_busy:
             return
-        self.state, self.stage, self.finished, self.progress = "running", "examples", (), {}
-        self.points, self.steps, self.version, self.outcome, self.failure = [], 0, "", "", ""
-        self._was_made = False
+        self.state, self.stage, self.ended, self.remarks = "running", "", {}, ()
+        self.progress, self.points, self.steps = {}, [], 0
+        self.version, self.outcome, self.failure = "", "", ""
+        self._told = app.home.logs / TRAINING / (profile.name or profile.key)
         declared = ("--declare", ground.strip()) if ground.strip() else ()
-        self._script(
-            app,
-            self.scripts[0],
-            *("--name", DATASET, "--max_length", str(MAX_TOKENS), "--base", str(DEMO_BASE_DIR)),
-            *declared,
-            then=lambda result: self._fine_tune(app),
+        # Before the run is made: where it cannot start, `failed` comes at once.
+        self._run = app.run_script(
+            self.script,
+            *("--profile", profile.key, *declared, "--json", "--events"),
+            on_line=self._heard,
+            done=lambda result: self._done(app, result),
+            failed=lambda reason: self._failed(app, reason),
+            may_end_with=(REACHED, LACKING),
         )
         self.tell()
 
@@ -89,11 +105,6 @@ class TrainingRun(Outlasting):
             self.state = "stopping"
             self._run.cancel()
             self.tell()
-
-    def dismiss(self) -> None:
-        """What came of it has been read."""
-        self.outcome = self.failure = ""
-        self.tell()
 
     # -- in words -------------------------------------------------------------------------------
 
@@ -107,64 +118,60 @@ class TrainingRun(Outlasting):
     def words(self) -> str:
         """What is being done and how far it is."""
         if self.state == "stopping":
-            return "The training is being stopped."
+            return "The training is being stopped; it keeps what it has learned so far."
         if self.state == "running":
             return stage_words(self.stage, self.progress)
         return self.outcome
 
     # -- how ------------------------------------------------------------------------------------
 
-    def _fine_tune(self, app: AppModel) -> None:
-        app.tell("data")
-        if self.state == "stopping":  # it came too late for the script before
-            self._end(app, STOPPED)
-            return
-        self.stage, self.progress = "", {}
-        self._script(
-            app,
-            self.scripts[1],
-            *("--mode", "all", "--dataset", DATASET, "--profile", PROFILE),
-            then=lambda result: self._done(app, result),
-        )
-        self.tell()
-
-    def _script(self, app: AppModel, script: str, *arguments: str, then: Any) -> None:
-        # Before the run is made: where it cannot start, `failed` comes at once.
-        self._run = app.run_script(
-            script,
-            *arguments,
-            "--json",
-            "--events",
-            on_line=self._heard,
-            done=then,
-            failed=lambda reason: self._failed(app, reason),
-        )
-
     def _heard(self, line: dict[str, Any]) -> None:
-        event, stage = line.get("event"), str(line.get("stage", ""))
+        event, step = line.get("event"), str(line.get("stage", ""))
         if event == "begin":
-            self.stage, self.progress = stage, {}
+            self._enter("sft" if step == TRAIN else step)
         elif event == "end":
-            self.finished = (*self.finished, stage)
-            self._was_made = self._was_made or (stage != "examples" and bool(line.get("made")))
+            self._leave(step, str(line.get("state", DONE)), str(line.get("why", "")))
         elif event == "progress":
+            part = str(line.get("part"))
+            if step == TRAIN and part in PARTS and part != self.stage:
+                self._enter(part)
             self.progress = line
-            if stage == "sft":
+            if step == TRAIN and part == "sft":
                 self._note_loss(line)
         else:
             return
         self.tell()
 
+    def _enter(self, stage: str) -> None:
+        """A stage begins; of those that are parts, the ones before it are over."""
+        if stage in PARTS:
+            self.ended.update({part: DONE for part in PARTS[: PARTS.index(stage)]})
+        self.stage, self.progress = stage, {}
+
+    def _leave(self, step: str, state: str, why: str) -> None:
+        """A step is over. What of its parts was over before a failure stays so."""
+        if step != TRAIN:
+            self.ended[step] = state
+        elif state == FAILED:
+            self.ended[self.stage] = state
+        else:
+            self.ended.update({part: state for part in PARTS})
+        if state == SKIPPED and step in STAGE_WORDS:
+            why = why.split(" (--")[0]  # how the terminal's user changes that
+            self.remarks = (*self.remarks, f"{STAGE_WORDS[step]} is left out: {why}.")
+
     def _note_loss(self, line: Mapping[str, Any]) -> None:
         """One point for each loss that was measured: between them the last is told again."""
-        self.steps = int(line["steps"])
+        if not self.steps and line.get("step"):
+            self.points = earlier_points(self._told, int(line["step"]))
+        self.steps = int(line.get("steps") or self.steps)
         loss = line.get("loss")
         if loss is not None and (not self.points or self.points[-1][1] != loss):
             self.points.append((float(line["step"]), float(loss)))
 
     def _done(self, app: AppModel, result: dict[str, Any]) -> None:
         self.version = str(result.get("version") or "")
-        self._end(app, result_words(result, self._was_made))
+        self._end(app, result_words(result))
 
     def _failed(self, app: AppModel, reason: str) -> None:
         if self.state == "stopping":
@@ -179,42 +186,69 @@ class TrainingRun(Outlasting):
         self.tell()
 
 
+def earlier_points(folder: Path, step: int) -> list[tuple[float, float]]:
+    """(step, loss) of what was trained before `step`, where a training goes on. Some milliseconds
+    for thousands of steps."""
+    if step <= 1:
+        return []
+    try:
+        events = read_events(folder)
+    except OSError:
+        return []
+    return [(float(e.step), e.loss) for e in events if e.loss is not None and e.step < step]
+
+
 def stage_words(stage: str, progress: Mapping[str, Any]) -> str:
-    """ "Fine-tuning: step 210 of 640 · loss 3.214 · 1:05 left"."""
-    if not stage:
-        return "The training packages are being loaded."
+    """ "Fine-tuning: step 210 of 640 · loss 3.214 · 1:05 left · 3:20 left of all"."""
     step, steps = progress.get("step"), progress.get("steps")
-    if stage == "examples":
-        words = "Examples are made of the history"
-        if steps:
-            words = f"{str(progress.get('what', '')).capitalize()}: {step:,} of {steps:,}"
-        return words
-    if stage == "merge":
-        return "What was learned is merged into the model."
-    if stage == "export":
-        return "The model is converted, made smaller and compared with what was trained."
+    what = _doing(stage, str(progress.get("what") or ""), is_counted=bool(steps))
     if not steps:
-        return "Fine-tuning begins: the loss before it is measured."
-    parts = [f"Fine-tuning: step {step:,} of {steps:,}"]
+        return f"{what}."
+    unit = "step " if stage == "sft" else ""
+    parts = [f"{what}: {unit}{step:,} of {steps:,}"]
     if progress.get("loss") is not None:
         parts.append(f"loss {progress['loss']:.3f}")
-    if (progress.get("left_s") or 0) >= 1:
-        parts.append(left_words(progress["left_s"]))
+    parts += _left(progress.get("left_s"), "")
+    parts += _left(progress.get("all_left_s"), " of all")
     return " · ".join(parts)
 
 
-def result_words(result: Mapping[str, Any], was_made: bool) -> str:
+def _left(left_s: float | None, of: str) -> Sequence[str]:
+    return [f"{left_words(left_s)}{of}"] if (left_s or 0) >= 1 and left_s else []
+
+
+def _doing(stage: str, what: str, *, is_counted: bool) -> str:
+    """What a stage does; `what` is the script's own word for the part of it."""
+    if stage == "examples" and is_counted:
+        return what.capitalize()
+    if stage == "sft" and is_counted:
+        return "Fine-tuning"
+    return {
+        "": "The training begins",
+        "environment": "It is looked whether this machine can do it",
+        "examples": "Examples are made of the history",
+        "sft": "Fine-tuning begins: the packages and the base are being loaded",
+        "merge": "What was learned is merged into the model",
+        "export": "The model is converted, made smaller and compared with what was trained",
+        "judge": "It is judged whether it writes as people here do",
+        "audit": "It is tried whether it gives away what somebody wrote",
+    }.get(stage, stage.capitalize())
+
+
+def result_words(result: Mapping[str, Any]) -> str:
     """What came of a training, in a sentence or two."""
-    version = result.get("version")
-    if not was_made:
-        return f"Nothing changed since {version} was trained: it is still the newest."
-    adapter = result.get("counts", {}).get("adapter", {})
-    words = f"{version} is ready"
-    if adapter.get("examples"):
-        words += f": it learned from {many(adapter['examples'], 'example')}"
-    words += f" in {result.get('total_s', 0):,.0f} s."
-    before = adapter.get("validation_loss_before")
-    after = adapter.get("validation_loss_after")
-    if before is not None and after is not None:
-        words += f" The loss on what it never saw went from {before:.2f} to {after:.2f}."
-    return words
+    version, lacks = result.get("version"), str(result.get("lacks") or "")
+    states = {one["name"]: one["state"] for one in result.get("steps", ())}
+    if states.get(TRAIN) == KEPT:
+        words = f"Nothing changed since {version} was trained: it is still the newest."
+    else:
+        words = f"{version} is trained, in {took_words(result.get('total_s', 0))}."
+    return f"{words} It may not answer yet: {lacks}." if lacks else words
+
+
+def took_words(seconds: float) -> str:
+    """ "75 s", "12 min", "3 h 20 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

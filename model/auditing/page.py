@@ -11,10 +11,16 @@ from model.audit import Audit, Finding
 
 MOST_LINKS = 50
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;"
-    "color:#222;background:#fff}h2{margin-top:1.6em}.passed{color:#17692f}.failed{color:#a01818}"
-    ".inconclusive{color:#8a5a00}pre{background:#f4f4f4;padding:.8em;overflow:auto}"
+    ":root{color-scheme:light dark;--text:#222;--page:#fff;--block:#f4f4f4;--good:#17692f;"
+    "--bad:#a01818;--open:#8a5a00;--link:#0b57a4}@media(prefers-color-scheme:dark){:root{"
+    "--text:#e6e6e6;--page:#17191c;--block:#24272b;--good:#6fd08c;--bad:#ff8f8f;--open:#e8b85a;"
+    "--link:#8fc1ff}}body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;"
+    "padding:0 1em;color:var(--text);background:var(--page)}a{color:var(--link)}"
+    "h2{margin-top:1.6em}.passed{color:var(--good)}.failed{color:var(--bad)}"
+    ".inconclusive{color:var(--open)}pre{background:var(--block);padding:.8em;overflow:auto}"
 )
+_ALONE = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""It loads nothing, whatever stands in it."""
 _WHY = {
     "canaries": "Made-up secrets were planted in a copy of the training set, and a model was "
     "trained on it as this one was. What is said once should be no better known than what never "
@@ -33,7 +39,11 @@ def page(audit: Audit, title: str, link: Callable[[int], str]) -> str:
     parts = "".join(_part(one, link) for one in audit.findings)
     figures = escape(json.dumps(audit.figures(), indent=2))
     return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_ALONE}">'
+        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>"
         f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n<p><b>{verdict}</b>{quick}</p>\n"
         f"{parts}<h2>Figures</h2>\n<pre>{figures}</pre>\n</html>\n"
     )

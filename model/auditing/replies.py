@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from model.auditing.speaking import Speaker, Spoken
 from model.judging.replies import HELD_OUT_FILE, HeldOut, read_held_out
-from model.judging.writing import FILE
 from model.sampling import Sampling
 
 LONGEST = 20
 """Tokens of a span from which on guard stops a reply."""
-
-
-def judged(folder: Path) -> dict[str, str]:
-    """What the model answered when it was judged, by the example's id; empty where it was not."""
-    found: dict[str, str] = {}
-    with suppress(OSError, ValueError, KeyError), (folder / FILE).open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            found[str(row["id"])] = str(row["reply"])
-    return found
 
 
 def contexts(

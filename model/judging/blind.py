@@ -27,9 +27,8 @@ SHOWN_LINES = 8
 """Of a context, the last ones."""
 FEWEST = 10
 """Replies of each sort; fewer say nothing."""
-_UNSEEN = dict.fromkeys(
-    (0xAD, 0x61C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A),
-     0xFEFF)
+_UNSEEN = dict.fromkeys([0xAD, 0x61C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF]) | dict.fromkeys(
+    [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
 """Marks of direction and of nothing; what joins emoji (U+200D) stays."""
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -73,8 +72,8 @@ def make_sheet(
     real = [(one, tidy(one.reply), False) for one in picked[half:]][: len(bots)]
     if len(bots) < FEWEST:
         raise EvaluationError(
-            f"{len(held)} held-out replies give a sheet of {len(bots)} of the model's, and it takes "
-            f"{FEWEST}: prepare a set of more history."
+            f"{len(held)} held-out replies give a sheet of {len(bots)} of the model's, and it "
+            f"takes {FEWEST}: prepare a set of more history."
         )
     return shuffled([*bots, *real], sha256, asked.seed)
 
@@ -83,9 +82,11 @@ def pick(held: Sequence[HeldOut], count: int, chance: random.Random) -> list[Hel
     """So many of them by chance, none of which shows what was really answered in another."""
     picked: list[HeldOut] = []
     for one in chance.sample(list(held), len(held)):
-        if len(picked) < count and tidy(one.reply):
-            if not any(_gives_away(one, it) or _gives_away(it, one) for it in picked):
-                picked.append(one)
+        if len(picked) == count:
+            break
+        told = any(_gives_away(one, it) or _gives_away(it, one) for it in picked)
+        if tidy(one.reply) and not told:
+            picked.append(one)
     return picked
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from model.judging.judge import Judgement
 
+_ASKED = "| Asked people | "
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -28,6 +30,8 @@ class Origin:
     """The numbers and losses of the training."""
     audit: str = ""
     """What the leak audit said."""
+    people: str = ""
+    """What raters of a blind sheet found."""
 
 
 def model_card(found: Judgement, origin: Origin, needed: float) -> str:
@@ -54,6 +58,7 @@ real replies score {real:.1f}) |
 | Training profile | {origin.profile or "not known"} |
 | File | {_bytes(origin.size_bytes)}, SHA-256 {found.model_sha256} |
 | Leak audit | {origin.audit or "not done"} |
+{_ASKED}{origin.people or "not done"} |
 
 ## Made from
 
@@ -92,6 +97,12 @@ letters alone {found.letters_bits:.2f} bits a byte.
 Mynah alone renders its prompts as in its training (docs/ARCHITECTURE.md, "The layout of a prompt"):
 `python scripts/6_manage_models.py deploy VERSION`. Its persona lies beside it in served_as.json.
 """
+
+
+def with_people(card: str, said: str) -> str:
+    """A card that was written before people were asked, with what they found."""
+    lines = card.split("\n")
+    return "\n".join(f"{_ASKED}{said} |" if one.startswith(_ASKED) else one for one in lines)
 
 
 def _table(rows: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def fit(of: Features, judged: Rows, real: Rows) -> float | None:
     if own is None or others is None or len(real) < 3:
         return None
     wanted = float(others.mean())
-    if wanted < 3 * float(others.std(ddof=1)) / len(real) ** 0.5:
+    if wanted <= 3 * float(others.std(ddof=1)) / len(real) ** 0.5:
         return None
     return min(1.0, max(0.0, 1.0 - float(own.mean()) / wanted))
 
@@ -95,7 +95,7 @@ def variety(of: Features, judged: Rows, real: Rows) -> float:
     both = [_word_pairs(of, rows) for rows in (judged, real)]
     most = min(map(len, both))
     if not most:
-        return 1.0
+        return float(any(both))
     one, other = (len(set(pairs[:most])) / most for pairs in both)
     return abs(one - other)
 

@@ -100,3 +100,14 @@ def like(wanted: Sequence[Reply], pool: Sequence[Reply], count: int, seed: int) 
     left = [one for _, rest in sorted(by_author.items()) for one in rest]
     missing = max(0, count - len(chosen))
     return [*chosen, *chance.sample(left, min(missing, len(left)))][:count]
+
+
+def in_their_places(wanted: Sequence[Reply], found: Sequence[Reply]) -> list[Reply]:
+    """`found`, which are as many, each in the place of one of its own author, the rest where one is
+    left: authors in a row would tell two real samples apart by where they stand."""
+    by_author: dict[int, list[Reply]] = defaultdict(list)
+    for one in reversed(found):
+        by_author[one.author].append(one)
+    placed = [own.pop() if (own := by_author[one.author]) else None for one in wanted]
+    left = iter([one for rest in by_author.values() for one in rest])
+    return [one if one is not None else next(left) for one in placed]

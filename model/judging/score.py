@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING
 from model.evaluate import EvaluationError
 from model.judging import distances
 from model.judging.features import Embed, Features, features
-from model.judging.replies import DRAWS, Reply, like
+from model.judging.replies import DRAWS, Reply, in_their_places, like
 
 if TYPE_CHECKING:
     from model.judging.features import Rows
@@ -174,8 +174,8 @@ class Scale:
         }
         number = {id(one): i for i, one in enumerate(drawn, start=count)}
         samples = [
-            np.array([number[id(one)] for one in like(real, drawn, count, seed + k)])
-            for k in range(CEILINGS)
+            np.array([number[id(one)] for one in in_their_places(real, sample)])
+            for sample in (like(real, drawn, count, seed + k) for k in range(CEILINGS))
         ]
         self._ceilings = {m.key: self._ceiling(m, samples) for m in METRICS}
 
@@ -219,7 +219,7 @@ class Scale:
 def expecting(bits: float, by_letters: float, error: float) -> Measured:
     """How well a model expects held-out replies, as a metric: bits a byte of its own, and of
     `letters.letter_bits` with their standard error."""
-    metric = replace(EXPECTS, gone_at=UNKNOWN * by_letters)
+    metric = replace(EXPECTS, gone_at=max(LEAST, UNKNOWN * by_letters))
     counts_from = min(by_letters + SURE * error, 0.95 * metric.gone_at)
     return Measured(metric, bits, by_letters, error, counts_from)
 

@@ -1,7 +1,8 @@
 """Has a model answer held-out contexts as it would be served, and keeps what it says line by line.
 
 replies.jsonl goes on where it was left: a line counts where it was written by the same model with
-the same sampling. Each names every message whose words are in it, so that forgetting finds it.
+the same sampling, to the same context, and stands there as it was written. Each names every message
+whose words are in it, so that forgetting finds it. The file is its owner's alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -101,20 +102,33 @@ def write_all(
     """An answer to each, in their order; those that replies.jsonl has are not written again. What
     else is in the file goes. Raises EngineError, OSError."""
     path = folder / FILE
-    wanted = {one.example_id for one in asked}
+    wanted = {one.example_id: one for one in asked}
     lines = {
-        row["id"]: row for row in _rows(path) if row.get("by") == mark and row.get("id") in wanted
+        row["id"]: row
+        for row in _rows(path)
+        if row.get("by") == mark
+        and (it := wanted.get(row["id"])) is not None
+        and row["real"] == it.reply
+        and list(map(tuple, row["context"])) == list(it.shown)
     }
     _begin_anew(path, lines.values())
     for done, one in enumerate(asked):
         progress(done, len(asked))
         if one.example_id not in lines:
             by = {"by": mark, "model_sha256": model_sha256}
-            lines[one.example_id] = {**by, **_row(one, write(one))}
+            row = {**by, **_row(one, write(one))}
+            lines[one.example_id] = {**row, "check": _check(row)}
             with path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(_line(lines[one.example_id]))
     progress(len(asked), len(asked))
     return [_written(lines[one.example_id]) for one in asked]
+
+
+def written_by(folder: Path, model_sha256: str) -> dict[str, str]:
+    """What that model answered, as replies.jsonl has it, by the example's id; what another one did
+    is left out, and what was changed. Empty where there is no file."""
+    rows = _rows(folder / FILE)
+    return {row["id"]: row["reply"] for row in rows if row.get("model_sha256") == model_sha256}
 
 
 def _row(asked: HeldOut, written: Written) -> dict[str, Any]:
@@ -136,20 +150,29 @@ def _written(row: dict[str, Any]) -> Written:
 
 
 def _rows(path: Path) -> Iterable[dict[str, Any]]:
-    """What a kill left of a line is nothing."""
+    """What a kill left of a line is nothing, and so is what somebody changed."""
     with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
         for text in file:
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
                 row = json.loads(text)
                 _written(row)
-                yield row
+                if row.get("check") == _check(row):
+                    yield row
 
 
 def _begin_anew(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     beside = path.with_name(f".{path.name}")
+    beside.unlink(missing_ok=True)
+    beside.touch(mode=0o600)
     with beside.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(map(_line, rows))
     beside.replace(path)
+
+
+def _check(row: Mapping[str, Any]) -> str:
+    """Of a line as it was written: no seal, but nobody changes a reply and forgets that he did."""
+    text = json.dumps({name: value for name, value in row.items() if name != "check"})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _line(row: dict[str, Any]) -> str:

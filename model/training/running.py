@@ -12,6 +12,7 @@ manifest, or another size or hash than that says, was cut off while it was writt
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from model.trained_on import TrainedOn
 from model.training.errors import TrainingError
 from storage import manifest
 from storage.manifest import ManifestError
+
+log = logging.getLogger(__name__)
 
 SUFFIX = ".running"
 INPUTS = "inputs.json"
@@ -65,6 +68,11 @@ class Running:
         """Find the checkpoint to go on from; what is not whole is removed. `learned` is asked for
         whose words it learns from where it begins."""
         if not self.is_of(inputs):
+            if steps := self.steps():
+                log.warning(
+                    f"{self.folder.name}, begun with other numbers or another training set, is "
+                    f"removed at step {max(steps)}: the training begins anew."
+                )
             self.remove()
             self.folder.mkdir(parents=True)
             manifest.write_text_atomically(self.folder / INPUTS, json.dumps(dict(inputs)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.generate import Writer
 from bot.model_keeper import ChangeError, KeeperClosedError
@@ -24,6 +25,7 @@ from storage.errors import MynahError
 from storage.manifest import sha256_file
 from storage.model_registry import ModelRegistry, RegistryError
 from storage.paths import Home
+from storage.records import FORGOTTEN_MEMBER
 from storage.settings import Settings, Value
 from tests.bot.scene import incoming
 from tests.bot.test_pipeline import Room
@@ -114,6 +116,24 @@ async def test_the_home_s_model_is_loaded_and_told(
         await writes(serves)
     await serves.close()  # again does nothing
     await until(lambda: threading.active_count() <= threads + 8)  # the loop's own stay
+
+
+async def test_a_version_answers_by_the_settings_only_where_it_may_be_deployed(
+    home: Home, database: Database, tiny: Path
+) -> None:
+    path = add(database, home, "v1", tiny)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE model_versions SET deploy_at = 85"))
+    registry = ModelRegistry(database, home)
+    async with serving(home, database, settings(model_path=home.relative(path))) as serves:
+        with pytest.raises(RegistryError, match="was not judged yet"):
+            await serves.load()
+        registry.record_evaluation("v1", "personality", 90.0, 85.0, True, {})
+        await serves.load()
+        assert serves.status()["name"] == path.stem
+        database.taint_model("v1", FORGOTTEN_MEMBER, 1, 2)
+        with pytest.raises(RegistryError, match="learned from"):
+            await serves.follow()
 
 
 async def test_without_a_model_the_error_says_so(home: Home, database: Database) -> None:

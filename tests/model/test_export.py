@@ -127,14 +127,14 @@ def test_find_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_size_of_each_type_is_known_before_it_is_made(
     f16_gguf: Path, hf_dir: Path, tmp_path: Path
 ) -> None:
-    """Within 1% (seen: 0.2%)."""
+    """Within 1% (seen: 0.2%), and never too small: --max-size-gb takes what fits."""
     assert set(FTYPES) == set(get_args(FType))
     predicted = sizes(f16_gguf)
     assert list(predicted) == list(FTYPES)
     assert sorted(predicted.values(), reverse=True) == list(predicted.values())
     for ftype in ("Q3_K_M", "Q4_0", "Q5_0", "Q8_0"):
         made = quantize(f16_gguf, tmp_path / ftype, ftype, threads=1).stat().st_size
-        assert predicted[ftype] == pytest.approx(made, rel=0.01)
+        assert made <= predicted[ftype] <= 1.02 * made
 
 
 def test_the_best_type_that_fits() -> None:

@@ -12,6 +12,7 @@ from model.chat_format import Own, Said, Turn, turns_to_json
 from model.profile import load
 from model.server_prompt import EstimatingTokenizer
 from model.trainer import TrainingError, choose_within_budget
+from model.training.running import Running
 from storage import manifest
 from storage.paths import Home
 
@@ -90,6 +91,9 @@ def test_the_whole_run_is_made_once(hf_dir: Path, dataset: Path, tmp_path: Path)
 
     (run.merged_dir / "config.json").unlink()  # what is half there is made again
     assert not forge.is_finished(run, hf_dir, dataset, PROFILE)
+    with Running(run.adapter_dir).held(), pytest.raises(TrainingError, match="another process"):
+        forge.merge(run, hf_dir)
+    assert not (run.merged_dir / "config.json").exists()
     assert forge.merge(run, hf_dir)
     assert forge.export_gguf(run, hf_dir, dataset) == (run, False), "the same merged bytes"
 

@@ -270,7 +270,20 @@ def test_a_full_disk_leaves_the_last_checkpoint(
         assert same_weights(out, whole[1])
 
 
-def test_what_is_not_whole_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="neither tmpfs nor RLIMIT_FSIZE")
+def test_a_full_disk_leaves_no_half_merged_model(
+    hf_dir: Path, whole: tuple[Losses, Path], tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        out = disk.folder / "merged"
+        disk.leave(60_000)
+        with pytest.raises(TrainingError, match=r"merged model could not be written .* disk full"):
+            trainer.merge_adapter(hf_dir, whole[1], out)
+        disk.make_room()
+        assert {path.name for path in disk.folder.iterdir()} <= {"filler"}
+
+
+def test_what_is_not_whole_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     running = Running(tmp_path / "adapter")
     running.open(INPUTS, lambda: NOBODY)
     assert running.begun_at is None
@@ -286,6 +299,7 @@ def test_what_is_not_whole_is_passed_over(tmp_path: Path) -> None:
     assert running.steps() == [4]
     running.open({**INPUTS, "limit": 3}, lambda: NOBODY)
     assert running.begun_at is None, "other inputs begin anew"
+    assert "is removed at step" in caplog.text
     assert {path.name for path in running.folder.iterdir()} == {"inputs.json", trained_on.NAME}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -82,7 +85,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         gguf = home.models / "small-f16.gguf"
         export.convert_to_gguf(run.merged_dir, gguf)
         registry = ModelRegistry(database, home)
-        registry.register(version(home, "tuned", gguf, base.name))
+        own = version(home, "tuned", gguf, base.name)
+        sha256 = manifest.content_hash(home.datasets / "small", manifest.ADDED_LATER)
+        registry.register(dataclasses.replace(own, dataset_sha256=sha256, profile="tiny"))
         registry.register(version(home, "base", base_gguf, base.name))
         yield Made(home, database, base, gguf, profile)
 
@@ -152,6 +157,9 @@ def test_a_quick_audit_of_it_as_a_whole(made: Made, capsys: pytest.CaptureFixtur
     assert (written["passed"], written["quick"]) == (False, True)
     assert written["canaries"]["planted_16"]["auc"] > 0.95
     page = (out / "audit.html").read_text()
+    assert "prefers-color-scheme:dark" in page
+    if os.name == "posix":
+        assert all(path.stat().st_mode & 0o077 == 0 for path in out.iterdir())
     assert "https://discord.com/channels/5000000/5/" in page
     assert not any(story[:40] in page + json.dumps(written) for story in STORIES)
 
@@ -171,6 +179,39 @@ def files_of(home: Home) -> list[Path]:
     """The set and all that was made of it."""
     folders = (home.datasets, home.checkpoints, home.finetuned)
     return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_it_is_not_audited_with_opens_no_gate(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another file, set, profile or base than the version's own; or a quick look."""
+    other = tmp_path / "other.gguf"
+    other.write_bytes(made.gguf.read_bytes() + b"0")
+    with pytest.raises(AuditError, match="another file"):
+        find_subject(made.home, made.database, made.arguments(version="small-tuned", model=other))
+    shutil.copytree(made.home.datasets / "small", made.home.datasets / "of")
+    (made.home.datasets / "of" / "training_data.jsonl").write_text("")
+    manifest.write_manifest(made.home.datasets / "of", KIND, {}, {})
+    good = Audit((Finding("personal data", PASSED, "nothing"),))
+    own = find_subject(made.home, made.database, made.arguments(quick=False))
+    assert own.version is not None
+    assert own.is_another == ""
+    mild = own.profile.with_(audit={"is_needed": False})
+    needed = dataclasses.replace(own.version, audit_needed=True)
+    for subject, audit, said in (
+        (dataclasses.replace(own, dataset_dir=made.home.datasets / "of"), good, "another set"),
+        (dataclasses.replace(own, profile=load("demo")), good, "another profile (demo)"),
+        (dataclasses.replace(own, base_dir=tmp_path), good, "another base"),
+        (
+            dataclasses.replace(own, profile=mild, version=needed),
+            dataclasses.replace(good, is_quick=True),
+            "quick audit",
+        ),
+    ):
+        script.record(made.home, made.database, subject, audit, tmp_path)
+        assert said.split(" (")[0] in capsys.readouterr().err
+    assert ModelRegistry(made.database, made.home).evaluations("small-tuned") == ()
+    shutil.rmtree(made.home.datasets / "of")
 
 
 def test_a_whole_one_is_recorded(made: Made, tmp_path: Path) -> None:
@@ -200,6 +241,8 @@ def test_what_is_not_there_is_a_sentence(made: Made) -> None:
 
     assert "--version" in refused(model=None)
     assert "There is no file" in refused(model=made.home.root / "none.gguf")
-    assert "--dataset" in refused(dataset=None)
+    unknown = made.home.root / "unknown.gguf"  # the registry has nothing on it
+    unknown.write_bytes(made.gguf.read_bytes() + b"0")
+    assert "--dataset" in refused(model=unknown, dataset=None)
     assert "no whole dataset" in refused(dataset="other")
-    assert "--profile" in refused(profile=None)
+    assert "--profile" in refused(model=unknown, profile=None)

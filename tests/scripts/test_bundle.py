@@ -3,6 +3,7 @@ is refused on the way."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ from model.tokenizers import TransformersTokenizer
 from scripts.over_ssh import Place, TransferError, fetch, send
 from storage import manifest
 from storage.database import Database
-from storage.model_registry import ModelRegistry
+from storage.model_registry import ModelRegistry, RegistryError
 from storage.paths import PROGRAM_DIR, Home
 from storage.records import FIRST_SNOWFLAKE, ModelVersion
 from tests.data.talk import ID_OF, MEMBERS, history
@@ -267,6 +268,31 @@ def moved(table: Table, files: dict[str, bytes], old: str, new: str) -> None:
         table["entries"][other] = table["entries"].pop(name)
 
 
+def brought(table: Table, files: dict[str, bytes], name: str) -> None:
+    """One file more, as the table says."""
+    files[name] = b"evil"
+    sha256 = hashlib.sha256(files[name]).hexdigest()
+    table["entries"][name] = {"sha256": sha256, "size_bytes": len(files[name])}
+
+
+def file_and_folder(table: Table, files: dict[str, bytes]) -> None:
+    """Of one name where a system does not tell A from a."""
+    brought(table, files, f"{SET}/a")
+    brought(table, files, f"{SET}/A/b")
+
+
+def without(table: Table, files: dict[str, bytes], folder: str) -> None:
+    table["folders"].remove(folder)
+    for name in [name for name in files if name.startswith(folder)]:
+        files.pop(name)
+        table["entries"].pop(name)
+
+
+def brought_in(table: Table, files: dict[str, bytes], folder: str) -> None:
+    table["folders"].append(folder)
+    brought(table, files, f"{folder}/x")
+
+
 SET = f"data_storage/training/{NAME}"
 HOSTILE: dict[str, Change] = {
     "out of the home": lambda t, f: moved(t, f, SET, "data_storage/training/../../.."),
@@ -280,9 +306,16 @@ HOSTILE: dict[str, Change] = {
         {f"{SET}/training_data.jsonl": f[f"{SET}/training_data.jsonl"].replace(b"a", b"b", 1)}
     ),
     "a bomb": lambda t, f: f.update({f"{SET}/training_data.jsonl": b"\0" * 10_000_000}),
-    "another format": lambda t, f: t.update(format=99),
+    "another format": lambda t, f: t.update(format=0),
+    "another kind": lambda t, f: t.update(kind="backup"),
     "no table": lambda t, f: t.clear(),
     "no profile": lambda t, f: t["facts"].pop("profile"),
+    "from the root": lambda t, f: brought(t, f, f"{SET}/{Path.cwd().anchor}tmp/mynah-evil"),
+    "a blank behind dots": lambda t, f: brought(t, f, f"{SET}/.. /x"),
+    "a file and a folder": file_and_folder,
+    "a set without a set": lambda t, f: without(t, f, SET),
+    "a model in a set": lambda t, f: brought_in(t, f, "models/embedder"),
+    "a time without end": lambda t, f: t.update(created_at_ms=float("inf")),
 }
 
 
@@ -300,6 +333,117 @@ def test_a_bundle_is_not_believed(way: Way, tmp_path: Path, how: str) -> None:
     assert outside == [p for p in before if home.root not in p.parents]
 
 
+def test_one_of_a_newer_version_says_so(way: Way, tmp_path: Path) -> None:
+    newer = rewritten(way.there, tmp_path / "newer.zip", lambda t, f: t.update(format=2))
+    with pytest.raises(BundleError, match="newer version of Mynah"):
+        read_bundle(newer)
+    with pytest.raises(BundleError, match="There is no file"):
+        read_bundle(tmp_path / "none.zip")
+
+
+def as_version(**values: object) -> Change:
+    return lambda table, files: table["facts"]["version"].update(values)
+
+
+def as_judged(**values: object) -> Change:
+    return lambda table, files: table["facts"]["evaluations"][0].update(values)
+
+
+HOSTILE_MODELS: dict[str, Change] = {
+    "a set in a model": lambda t, f: brought_in(t, f, "data_storage/training/x"),
+    "a version out of the home": lambda t, f: (
+        t.update(name="../x"), as_version(version_id="../x")(t, f)
+    ),
+    "a model elsewhere": lambda t, f: t["facts"].update(gguf="models/checkpoints/small/x"),
+    "a bar of words": as_version(deploy_at="x"),
+    "no time": as_version(created_at_ms="x"),
+    "a base": as_version(kind="base"),
+    "a score of words": as_judged(score="x"),
+    "another judge": as_judged(kind="x"),
+    "perhaps": as_judged(passed="no"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOSTILE_MODELS)
+def test_nor_is_one_of_a_model(way: Way, tmp_path: Path, how: str) -> None:
+    bad = rewritten(way.back, tmp_path / "bad.zip", HOSTILE_MODELS[how])
+    home = Home(tmp_path / "home").ensure()
+    with opened(home) as database:
+        with pytest.raises(BackupDamagedError, match="damaged"):
+            unpack(bad, home, database)
+        assert ModelRegistry(database, home).list() == []
+    assert list(home.finetuned.iterdir()) == []
+
+
+def test_a_verdict_counts_only_where_the_set_is_known(way: Way, tmp_path: Path) -> None:
+    """Who was never given the set does not know its hash, and could write any score."""
+    forged = rewritten(way.back, tmp_path / "forged.zip", as_version(deploy_at=None))
+    for bundle, place in ((way.back, "home"), (forged, "other")):
+        home = Home(tmp_path / place).ensure()
+        with opened(home) as database:
+            done, registry = unpack(bundle, home, database), ModelRegistry(database, home)
+            assert registry.evaluations(VERSION) == ()
+            assert [gate.state for gate in registry.gates(VERSION)] == ["missing", "missing"]
+            assert "does not count here" in done.remarks[0]
+            with pytest.raises(RegistryError, match="not judged yet"):
+                registry.deploy(VERSION)
+    home = copied(way.home, tmp_path / "own")
+    shutil.rmtree(home.datasets / NAME)  # made anew since, or somebody deleted a message
+    with opened(home) as database:
+        done, registry = unpack(forged, home, database), ModelRegistry(database, home)
+        assert done.version is not None
+        assert done.version.deploy_at == 85.0
+        assert registry.gates(VERSION)[0].state == "passed"
+
+
+def test_what_it_learned_is_not_on_record(way: Way, tmp_path: Path) -> None:
+    """Then it is taken for one that learned from whoever was forgotten."""
+
+    def change(table: Table, files: dict[str, bytes]) -> None:
+        for name in [name for name in files if name.endswith(trained_on.NAME)]:
+            files.pop(name)
+            table["entries"].pop(name)
+
+    home = copied(way.home, tmp_path / "home")
+    with opened(home) as database:
+        forget_member(home, database, BOB, by="test")
+        done = unpack(rewritten(way.back, tmp_path / "bad.zip", change), home, database)
+        assert done.version is not None
+        assert done.version.is_barred
+
+
+def test_forgetting_takes_the_bundles_too(way: Way, tmp_path: Path) -> None:
+    home = copied(way.home, tmp_path / "home")
+    bundles = home.data_storage / "bundles"
+    (bundles / f".{way.there.name}.part").write_bytes(b"of one that was killed")
+    with opened(home) as database:
+        report = forget_member(home, database, BOB, by="test")
+    assert (list(bundles.iterdir()), report.is_done) == ([], True)
+
+
+def test_packed_again_it_may_be_trained_on_for_longer(way: Way, tmp_path: Path) -> None:
+    box = copied(way.box, tmp_path / "box")
+    folder, profiles = box.datasets / NAME, box.data_storage / "profiles"
+    checked = carried.read(folder)
+    assert checked is not None
+    carried.write(folder, replace(checked, at_ms=checked.at_ms - 31 * 86_400_000))
+    [mine] = profiles.iterdir()
+    mine.write_text("changed by hand")
+    with opened(box) as database:
+        done = unpack(way.there, box, database)
+        check_dataset_may_train(folder, database)
+        assert (done.made, carried.read(folder)) == ((), checked)
+        assert mine.read_text() == "changed by hand"
+        assert done.profile is not None
+        assert load(str(done.profile)).name == "demo"
+        older = rewritten(
+            way.there, tmp_path / "older.zip",
+            lambda t, f: t["facts"]["checked"].update(at_ms=checked.at_ms - 1),
+        )  # fmt: skip
+        unpack(older, box, database)
+        assert carried.read(folder) == checked
+
+
 def test_links_and_cut_zips_are_damaged(way: Way, tmp_path: Path) -> None:
     home = Home(tmp_path / "home").ensure()
     link = shutil.copy(way.there, tmp_path / "link.zip")
@@ -311,8 +455,12 @@ def test_links_and_cut_zips_are_damaged(way: Way, tmp_path: Path) -> None:
             archive.writestr(info, content)
     cut = tmp_path / "cut.zip"
     cut.write_bytes(way.there.read_bytes()[:-1000])
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w", zipfile.ZIP_BZIP2) as archive:
+        for info, content in files.items():
+            archive.writestr(info.filename, content)
     with opened(home) as database:
-        for bad in (Path(link), cut):
+        for bad in (Path(link), cut, other):
             with pytest.raises(BackupDamagedError, match="damaged"):
                 unpack(bad, home, database)
 
@@ -355,6 +503,19 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TransferError, match="ssh is not installed"):
         send(tmp_path / "x.zip", Place.parse("ssh://box/srv"))
+    for program in ("ssh", "scp"):
+        (tmp_path / program).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / program).chmod(0o755)
+    with pytest.raises(TransferError, match="may not carry over"):
+        send(tmp_path / "x.zip", Place.parse("ssh://box/srv/$(reboot)"))
+    with pytest.raises(TransferError, match="could not be reached"):
+        send(tmp_path / "x.zip", Place.parse("ssh://box/srv"))
+    into = tmp_path / "into"
+    into.mkdir(mode=0o755)
+    for folder in ("ssh://box/srv/", "ssh://box/srv/..", "ssh://box/~/"):
+        with pytest.raises(TransferError, match="names no file"):
+            fetch(Place.parse(folder), into)
+    assert stat.S_IMODE(into.stat().st_mode) == 0o755
 
 
 @pytest.fixture

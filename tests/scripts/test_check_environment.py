@@ -245,6 +245,14 @@ def test_fix_installs_what_the_role_takes_and_looks_again(
     assert "All that is needed is there." in capsys.readouterr().out
 
 
+def test_a_sentence_says_itself_what_to_do() -> None:
+    facts = replace(TRAIN, told={}, not_told="There is no such profile: take demo.")
+    for is_sentence in (True, False):
+        found = checks(replace(facts, is_sentence=is_sentence))
+        [remedy] = [one.remedy for one in found if one.name == "training"]
+        assert (remedy == "") == is_sentence
+
+
 def test_what_a_training_needs_is_asked_of_the_environment(tmp_path: Path) -> None:
     script = ROOT / "scripts" / "training_need.py"
     command = [sys.executable, str(script), "--profile", "rtx3070", "--home", str(tmp_path)]

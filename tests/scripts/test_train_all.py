@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from model.profile import load
+from scripts import train_all
+from scripts.events import Events
+from scripts.step_process import StepError, StepResult
 from storage.database import Database
 from storage.model_registry import ModelRegistry
 from storage.paths import PROGRAM_DIR, Home
@@ -44,12 +48,15 @@ def surroundings() -> dict[str, str]:
 
 
 def train(home: Path, bar: int, *flags: str) -> tuple[int, dict[str, Any], str]:
-    """Status, result, and what was said."""
+    """Status, last line (the result), and what was said; each step is told to begin and to end."""
     done = subprocess.run(
         command(home, bar, *flags), capture_output=True, encoding="utf-8", env=surroundings()
     )
-    lines = done.stdout.splitlines()
-    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    told = [one for one in lines if one.get("event") in ("begin", "end")]
+    assert [one["event"] for one in told] == ["begin", "end"] * (len(told) // 2)
+    assert [one["stage"] for one in told[::2]] == [one["stage"] for one in told[1::2]]
+    return done.returncode, lines[-1], done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +123,31 @@ def test_what_is_not_reached_is_said_and_not_deployed(house: Path) -> None:
     assert states(result)["deploy"] == "not done"
     assert "--force --why" not in result["lacks"]
     assert "Traceback" not in said
+
+
+def test_a_trial_leaves_what_the_real_training_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the same name it would begin anew what took a day."""
+    for flags, name in (
+        ([], "demo"),
+        (["--limit", "100", "--epochs", "1"], "demo-trial"),
+        (["--limit", "100", "--name", "mine"], "mine"),
+    ):
+        monkeypatch.setattr("sys.argv", ["train_all.py", "--profile", "demo", *flags])
+        assert train_all.parse_arguments().name == name
+
+
+def test_what_this_machine_lacks_ends_it_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is told once, as not done; the look itself is another script's."""
+    checks = [{"state": "lacks", "found": "no NVIDIA card.", "remedy": "Take laptop-cpu."}]
+    monkeypatch.setattr(train_all, "run_step", lambda *_: StepResult(1, {"checks": checks}))
+    monkeypatch.setattr("sys.argv", ["train_all.py", "--profile", "rtx3070"])
+    arguments, events = train_all.parse_arguments(), Events(is_asked=False)
+    run = train_all.TrainAll(Home(tmp_path).ensure(), load("rtx3070"), arguments, events)
+    with pytest.raises(StepError, match=r"no NVIDIA card\. Take laptop-cpu\. \(--skip env"):
+        run.run()
+    assert [(one.name, one.state) for one in run.outcomes] == [("environment", train_all.FAILED)]
 
 
 def test_what_cannot_be_done_is_a_sentence(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_the_version_is_experimental_and_knows_the_one_that_it_has_to_beat(tmp_p
     assert any(gate.is_closed and sft.version_id in gate.name for gate in gates)
 
 
+def test_a_milder_profile_at_the_export_does_not_lower_the_bars() -> None:
+    asking = script.asked_by(load("demo"), "rtx3070")
+    assert max(one.judge.deploy_at for one in asking) == load("rtx3070").judge.deploy_at
+    assert any(one.audit.is_needed for one in asking)
+    assert script.asked_by(load("demo"), "our-own") == (load("demo"),)
+
+
 def test_without_the_version_that_it_came_from_it_has_no_parent(tmp_path: Path) -> None:
     (dpo,) = registered(tmp_path, with_parent=False)
     assert (dpo.notes, dpo.parents) == ("experimental: DPO", ())

@@ -133,6 +133,30 @@ def test_an_adapter_is_known_again_after_its_merged_model_went(
     assert facts_of(home, registry.get("b"))["trained: steps"] == 40  # its own, as kept
 
 
+def test_what_a_clearing_that_was_cut_off_left_goes_with_the_next(
+    registry: ModelRegistry, home: Home, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day, name in enumerate("ab"):
+        trained(registry, home, name, day)
+    planned = plan(home, database, 1)
+    with monkeypatch.context() as patch:
+
+        def killed(path: Path) -> None:
+            next(path.iterdir()).unlink()
+            raise KeyboardInterrupt
+
+        patch.setattr("storage.pruning.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            clear(home, database, planned, START_MS)
+    (home.checkpoints / "b-dpo.running").mkdir()  # it goes on from b's adapter
+    left = gone(home, database, 0)
+    assert left["remains"] == {""}
+    assert left["adapter"] == {"a"}
+    assert not [p for p in home.models.rglob("*") if p.is_file() and "a" in p.parts]
+    assert not list(home.models.rglob(".pruned-*"))
+    assert registry.verify("b").pruned_at_ms is None
+
+
 def test_what_is_not_ours_or_at_work_is_left_alone(
     registry: ModelRegistry, home: Home, database: Database
 ) -> None:
