@@ -44,6 +44,7 @@ class Bot:
         self.recent = Recent(database, lambda: 0, lambda _: self.settings, lambda: 1)
         self.settings = Settings({"persona_name": "Mynah", "replies_per_minute_member": 4})
         self.serving = self.keeper = self
+        self.returned = ""
         self.name = "demo-base"
         self.did: list[tuple[object, ...]] = []
         self.tasks: list[asyncio.Task[None]] = []
