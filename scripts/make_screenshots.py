@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,12 +66,14 @@ def furnish(home: Home) -> None:
         gguf = next(DEMO_BASE_DIR.glob("*.gguf"))
         registry = ModelRegistry(database, home)
         for days, (name, kind, score) in enumerate(MODELS):
+            own = home.finetuned / f"{name}.gguf"
+            file = shutil.copyfile(gguf, own) if score else gguf
             registry.register(
                 ModelVersion(
                     name,
                     kind,
                     "candidate",
-                    str(gguf),
+                    str(file),
                     "0" * 64,
                     gguf.stat().st_size,
                     now_ms - (9 - days) * DAY_MS,
