@@ -297,7 +297,7 @@ class TrainAll:
 def lacking_here(made: StepResult) -> str:
     """What the look at this machine found missing, with remedies; "" for nothing."""
     lacks = [c for c in made.value.get("checks", ()) if c.get("state") == "lacks"]
-    said = " ".join(f"{c['found']} {c['remedy']}".strip() for c in lacks)
+    said = " ".join(f"{c['found'].rstrip('.')}. {c['remedy']}".strip() for c in lacks)
     return f"{said} (--skip environment goes on all the same)." if said else ""
 
 
